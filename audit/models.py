@@ -1,0 +1,89 @@
+"""The record: what happened, and what was on the screen. The floor of the house: it imports nothing of ours.
+
+It knows the organization by a lazy foreign key, and everything else by uid and by a snapshot of its name, so that a
+row outlives what it describes. Only `audit.actions` writes these rows; an event is never changed or deleted.
+"""
+
+from typing import ClassVar
+
+from django.db import models
+
+from audit.querysets import EventQuerySet, RecordingQuerySet
+
+
+class Event(models.Model):
+    """One row of the audit log: who did what to which thing. Append-only.
+
+    `sequence`, `previous_hash` and `hash` are the place of the chain per organization.
+    """
+
+    organization = models.ForeignKey(
+        "portal.Organization", null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+",
+        help_text="Empty for what concerns no organization, such as a failed sign-in.",
+    )
+    organization_name = models.CharField(max_length=120, blank=True)
+    at = models.DateTimeField(db_index=True)
+    action = models.CharField(max_length=64, db_index=True, help_text="Such as session.opened or grant.revoked.")
+    actor_id = models.CharField(max_length=64, blank=True)
+    actor_name = models.CharField(max_length=150, blank=True, help_text="Empty for the portal itself.")
+    target_type = models.CharField(max_length=32, blank=True)
+    target_id = models.CharField(max_length=64, blank=True)
+    target_name = models.CharField(max_length=255, blank=True)
+    session_uid = models.CharField(max_length=32, blank=True, db_index=True)
+    client_address = models.CharField(max_length=64, blank=True)
+    client_agent = models.CharField(max_length=255, blank=True)
+    detail = models.JSONField(default=dict, help_text="What changed, before and after, and why. No secrets.")
+    sequence = models.PositiveBigIntegerField(null=True, editable=False)
+    previous_hash = models.CharField(max_length=64, blank=True, editable=False)
+    hash = models.CharField(max_length=64, blank=True, editable=False)
+
+    objects: ClassVar[EventQuerySet] = EventQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["organization", "-id"], name="event_of_organization")]
+        constraints = [models.UniqueConstraint(fields=["organization", "sequence"], name="event_sequence_once")]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.target_name}".strip()
+
+
+class Health(models.TextChoices):
+    """What became of a recording."""
+
+    RECORDING = "recording", "Recording"
+    UPLOADING = "uploading", "Uploading"
+    COMPLETE = "complete", "Complete"
+    GAP = "gap", "Gap"
+    LOST = "lost", "Lost"
+
+
+class Recording(models.Model):
+    """One session's journal, from its first byte on. Its files stand under the data directory at `path`."""
+
+    session_uid = models.CharField(max_length=32, unique=True)
+    organization = models.ForeignKey("portal.Organization", on_delete=models.DO_NOTHING, db_constraint=False,
+                                     related_name="+")
+    health = models.CharField(max_length=16, choices=Health, default=Health.RECORDING)
+    health_detail = models.CharField(max_length=500, blank=True)
+    node = models.CharField(max_length=255, help_text="The machine whose disk holds the journal.")
+    path = models.CharField(max_length=255, help_text="Relative to the journal folder of the data directory.")
+    title = models.CharField(max_length=255, blank=True)
+    user_name = models.CharField(max_length=150)
+    service_name = models.CharField(max_length=255)
+    started_at = models.DateTimeField()
+    sealed_at = models.DateTimeField(null=True)
+    duration = models.FloatField(default=0, help_text="Seconds.")
+    output_bytes = models.PositiveBigIntegerField(default=0)
+    gap_bytes = models.PositiveBigIntegerField(default=0, help_text="Output that was forwarded and not recorded.")
+    output_sha256 = models.CharField(max_length=64, blank=True)
+    timeline_sha256 = models.CharField(max_length=64, blank=True)
+
+    objects: ClassVar[RecordingQuerySet] = RecordingQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.CheckConstraint(condition=models.Q(health__in=Health.values), name="recording_health")]
+
+    def __str__(self) -> str:
+        return f"recording of {self.session_uid}"

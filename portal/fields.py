@@ -1,0 +1,33 @@
+"""Model fields of the tenants' world."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from portal.permissions import PERMISSIONS, Permission
+
+
+class PermissionSetField(models.TextField[Any, Any]):
+    """A set of `Permission`, a `frozenset` in Python and `",shell,view,"` in the database.
+
+    The commas around each word let both databases answer "does it hold X" with one LIKE, and keep raw rows readable.
+    An unknown word raises `ValidationError` on write.
+    """
+
+    def from_db_value(self, value: str | None, expression: object, connection: object) -> frozenset[Permission]:
+        return frozenset(Permission(word) for word in (value or "").split(",") if word)
+
+    def to_python(self, value: Iterable[str] | str | None) -> frozenset[Permission]:
+        words = value.split(",") if isinstance(value, str) else (value or ())
+        try:
+            return frozenset(Permission(word) for word in words if word)
+        except ValueError as error:
+            raise ValidationError(f"{error}. Known permissions: {', '.join(PERMISSIONS)}.") from error
+
+    def get_prep_value(self, value: Iterable[str] | str | None) -> str:
+        return "".join([",", *(f"{word}," for word in sorted(self.to_python(value)))])
+
+    def value_to_string(self, obj: models.Model) -> str:
+        return self.get_prep_value(self.value_from_object(obj))

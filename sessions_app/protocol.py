@@ -1,0 +1,201 @@
+"""The WebSocket protocol `porthole.v1`: its frames and close codes. Pure Python, no I/O.
+
+Binary frames are raw terminal bytes, both ways. A text frame is one JSON object with a `type`. `parse_client_frame`
+turns a client's text frame into one of the `ClientFrame` classes or raises `FrameError`; the server's frames are
+built by the functions below. `docs/protocol.md` is this file in prose.
+"""
+
+import json
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Literal, cast
+
+SUBPROTOCOL = "porthole.v1"
+TICKET_PREFIX = "ticket."
+
+MAX_INPUT_FRAME = 1024 * 1024
+"""Bytes of terminal input in one binary frame."""
+
+MAX_CONTROL_FRAME = 4096
+"""Characters of one text frame. Every frame the protocol knows fits in 200."""
+
+MAX_COLS = 1000
+MAX_ROWS = 500
+MAX_OFFSET = 2**53
+"""Offsets stay exact in a JavaScript number."""
+
+
+class Close(IntEnum):
+    """WebSocket close codes. A client retries by itself on 1001, 1006, 1011 and 1012, and never on 44xx."""
+
+    NORMAL = 1000
+    SERVER_ERROR = 1011
+    SERVICE_RESTART = 1012
+    BAD_FRAME = 4400
+    NOT_AUTHENTICATED = 4401
+    ACCESS_REVOKED = 4403
+    NO_SESSION = 4404
+    TAKEN_OVER = 4409
+    FRAME_TOO_LARGE = 4413
+    TOO_SLOW = 4429
+
+
+class FrameError(Exception):
+    """A frame that the protocol does not know. The text says what was wrong, for the client's developer."""
+
+    def __init__(self, detail: str, code: Close = Close.BAD_FRAME) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """First frame: the window's size, the offset the client already has (None: from where the server sees fit)."""
+
+    cols: int
+    rows: int
+    offset: int | None
+    mode: Literal["control", "watch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """The window has a new size."""
+
+    cols: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The client has rendered every byte below `offset`."""
+
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Detach:
+    """Let the session run on without a viewer for `ttl` seconds (None: the default, 0: no end if the service allows)."""
+
+    ttl: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """The person is still there: counts as activity, types nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Asks for a pong."""
+
+
+ClientFrame = Hello | Resize | Ack | Detach | Stay | Ping
+
+
+def parse_client_frame(text: str) -> ClientFrame:
+    """One text frame of a client. Raises `FrameError` for anything but a frame of the protocol.
+
+    Sizes outside 1…MAX_COLS × 1…MAX_ROWS are clamped, as terminals report such sizes in good faith (a hidden window
+    has none); sizes that are no whole numbers are refused.
+    """
+    if len(text) > MAX_CONTROL_FRAME:
+        raise FrameError(f"A text frame may have {MAX_CONTROL_FRAME} characters.", Close.FRAME_TOO_LARGE)
+    try:
+        # json allows NaN and Infinity unless told otherwise.
+        frame = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise FrameError("A text frame must be one JSON object.") from error
+    if not isinstance(frame, dict):
+        raise FrameError("A text frame must be one JSON object.")
+    match frame.get("type"):
+        case "hello":
+            mode = frame.get("mode", "control")
+            if mode not in ("control", "watch"):
+                raise FrameError('"mode" must be "control" or "watch".')
+            return Hello(
+                cols=_size(frame, "cols", MAX_COLS, default=80),
+                rows=_size(frame, "rows", MAX_ROWS, default=24),
+                offset=_optional_whole(frame, "offset", MAX_OFFSET),
+                mode=cast(Literal["control", "watch"], mode),
+            )
+        case "resize":
+            return Resize(_size(frame, "cols", MAX_COLS), _size(frame, "rows", MAX_ROWS))
+        case "ack":
+            offset = _optional_whole(frame, "offset", MAX_OFFSET)
+            if offset is None:
+                raise FrameError('"ack" needs an "offset".')
+            return Ack(offset)
+        case "detach":
+            return Detach(_optional_whole(frame, "ttl", 2**31))
+        case "stay":
+            return Stay()
+        case "ping":
+            return Ping()
+        case unknown:
+            raise FrameError(f"Unknown frame type {str(unknown)[:40]!r}.")
+
+
+def _refuse_constant(word: str) -> Any:
+    raise ValueError(f"{word} is no number of the protocol")
+
+
+def _size(frame: dict[str, Any], key: str, largest: int, default: int | None = None) -> int:
+    value = frame.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise FrameError(f'"{key}" must be a whole number.')
+    return max(1, min(value, largest))
+
+
+def _optional_whole(frame: dict[str, Any], key: str, largest: int) -> int | None:
+    value = frame.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= largest:
+        raise FrameError(f'"{key}" must be a whole number from 0 to {largest}.')
+    return value
+
+
+def _frame(type_: str, **fields: Any) -> str:
+    return json.dumps({"type": type_, **fields}, separators=(",", ":"))
+
+
+def attached(session: str, state: str, offset: int, cols: int, rows: int, *, missed: int = 0) -> str:
+    """The next binary byte is at `offset`. `missed` bytes before it can no longer be had (0 unless the client asked
+    for bytes that a best-effort recording lost)."""
+    return _frame("attached", session=session, state=state, offset=offset, cols=cols, rows=rows, missed=missed)
+
+
+def state(state: str, **fields: Any) -> str:
+    """The session's state changed, or (`cols`, `rows`) its size by another window."""
+    return _frame("state", state=state, **fields)
+
+
+def notice(code: str, detail: str, **fields: Any) -> str:
+    """Something to tell the person: `idle_warning` (with `seconds`), `recording_gap`, `max_duration_warning`, ..."""
+    return _frame("notice", code=code, detail=detail, **fields)
+
+
+def input_ack(total: int) -> str:
+    """`total` bytes of this socket's input have gone to the container: what a large paste paces itself by."""
+    return _frame("input_ack", bytes=total)
+
+
+def detached(ttl: int | None) -> str:
+    """Let go as asked; the session runs on for `ttl` seconds (None: without end)."""
+    return _frame("detached", ttl=ttl)
+
+
+def ended(reason: str, exit_code: int | None, detail: str) -> str:
+    """The session is over."""
+    return _frame("ended", reason=reason, exit_code=exit_code, detail=detail)
+
+
+def error(code: Close, detail: str) -> str:
+    """Why the close frame with `code` follows: a close frame's own text holds 123 bytes only."""
+    return _frame("error", code=int(code), detail=detail)
+
+
+def pong() -> str:
+    """Answers a ping."""
+    return _frame("pong")

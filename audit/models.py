@@ -4,11 +4,11 @@ It knows the organization by a lazy foreign key, and everything else by uid and 
 row outlives what it describes. Only `audit.actions` writes these rows; an event is never changed or deleted.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from django.db import models
 
-from audit.querysets import EventQuerySet, RecordingQuerySet
+from audit.querysets import AppendOnlyError, EventQuerySet, RecordingQuerySet
 
 
 class Event(models.Model):
@@ -18,7 +18,8 @@ class Event(models.Model):
     """
 
     organization = models.ForeignKey(
-        "portal.Organization", null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+",
+        "portal.Organization", null=True, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False,
+        related_name="+",
         help_text="Empty for what concerns no organization, such as a failed sign-in.",
     )
     organization_name = models.CharField(max_length=120, blank=True)
@@ -41,11 +42,23 @@ class Event(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["organization", "-id"], name="event_of_organization")]
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="event_of_organization"),
+            models.Index(fields=["organization", "actor_id", "-id"], name="event_of_actor"),
+        ]
         constraints = [models.UniqueConstraint(fields=["organization", "sequence"], name="event_sequence_once")]
 
     def __str__(self) -> str:
         return f"{self.action} {self.target_name}".strip()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert. A row that is in the database already is refused: force_insert keeps a given key from updating."""
+        if not self._state.adding:
+            raise AppendOnlyError
+        super().save(*args, **{**kwargs, "force_insert": True})
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnlyError
 
 
 class Health(models.TextChoices):

@@ -160,10 +160,16 @@ def _frame(type_: str, **fields: Any) -> str:
     return json.dumps({"type": type_, **fields}, separators=(",", ":"))
 
 
-def attached(session: str, state: str, offset: int, cols: int, rows: int, *, missed: int = 0) -> str:
+def attached(
+    session: str, state: str, offset: int, cols: int, rows: int, *, missed: int = 0, head: int | None = None
+) -> str:
     """The next binary byte is at `offset`. `missed` bytes before it can no longer be had (0 unless the client asked
-    for bytes that a best-effort recording lost)."""
-    return _frame("attached", session=session, state=state, offset=offset, cols=cols, rows=rows, missed=missed)
+    for bytes that a best-effort recording lost). What lies between `offset` and `head`, the log's end now, is a
+    replay: a terminal must not type its answers to device queries in it into the shell again."""
+    head = offset if head is None else head
+    return _frame(
+        "attached", session=session, state=state, offset=offset, head=head, cols=cols, rows=rows, missed=missed
+    )
 
 
 def state(state: str, **fields: Any) -> str:

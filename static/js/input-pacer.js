@@ -13,11 +13,6 @@ export class InputPacer {
     this.acknowledged = 0;
   }
 
-  /** Bytes that wait here or are on their way. */
-  get outstanding() {
-    return this.queue.reduce((sum, chunk) => sum + chunk.length, 0) + this.sent - this.acknowledged;
-  }
-
   /** @param {Uint8Array} bytes */
   push(bytes) {
     this.queue.push(bytes);
@@ -30,9 +25,9 @@ export class InputPacer {
     this.#flush();
   }
 
-  /** Forget everything, as the socket is gone. @returns {number} Bytes that may not have arrived. */
+  /** Forget everything, as the socket is gone. @returns {number} Bytes that were never sent. */
   reset() {
-    const lost = this.outstanding;
+    const lost = this.queue.reduce((sum, chunk) => sum + chunk.length, 0);
     this.queue = [];
     this.sent = 0;
     this.acknowledged = 0;

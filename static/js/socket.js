@@ -32,7 +32,7 @@ const isFinal = (code) => code === NORMAL || (code >= 4400 && code <= 4499);
  * @property {(frame: {ttl: number | null}) => void} detached
  * @property {(frame: {reason: string, exit_code: number | null, detail: string}) => void} ended
  * @property {(wait: {milliseconds: number, tries: number}) => void} waiting The connection is lost; the next try follows.
- * @property {(unsent: number) => void} inputLost Bytes of input that may not have arrived.
+ * @property {(unsent: number) => void} inputLost Bytes of input that were still waiting to be sent.
  * @property {(why: {code: number, detail: string, error?: Error}) => void} closed For good: nothing is retried.
  */
 
@@ -173,10 +173,10 @@ export class SessionSocket {
   }
 
   #lost(code, reason) {
-    this.#socket = null;
     this.#attached = false;
     this.#stopTimers();
-    const unsent = this.#input.reset();
+    const unsent = this.#input.reset() + (this.#socket?.bufferedAmount ?? 0);
+    this.#socket = null;
     if (unsent > 0) this.#handlers.inputLost(unsent);
     if (isFinal(code)) this.#close({ code, detail: this.#errorDetail || reason });
     else this.#retryLater(null);

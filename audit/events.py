@@ -29,7 +29,7 @@ class Thing:
     """What an event is about, as a snapshot that outlives it."""
 
     type: str
-    """Lower-case model name: organization, membership, team, provider, stack, service, grant, user, session, recording."""
+    """Lower-case model name: organization, membership, team, provider, stack, service, grant, user, session, ..."""
     id: str
     name: str = ""
 

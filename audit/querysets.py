@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from django.db import models
 
 if TYPE_CHECKING:
-    from audit.models import Event, Recording
+    from audit.models import Event, Recording  # noqa: F401 - ruff misses the use in a base class's subscript
     from portal.models import Organization
 
 

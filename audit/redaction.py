@@ -46,8 +46,7 @@ def storable_text(text: str, limit: int = MAX_TEXT) -> str:
 
 def storable_detail(detail: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of `detail` that JSON can carry, with secrets replaced at every depth and long values cut."""
-    safe = _Budget(MAX_TOTAL).mapping(detail, 1)
-    return safe
+    return _Budget(MAX_TOTAL).mapping(detail, 1)
 
 
 class _Budget:

@@ -1,0 +1,107 @@
+"""Reads a journal, live or sealed. Nothing here writes, locks, or keeps a file open longer than its call."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from audit.journal.files import explained, open_folder, open_in
+from audit.journal.layout import (
+    MAX_LINE,
+    OUTPUT,
+    SEAL,
+    TIMELINE,
+    JournalError,
+    JournalHeader,
+    Seal,
+    TimelineEvent,
+    decode_header,
+    decode_seal,
+    scan_events,
+)
+
+_MAX_SEAL = 64 * 1024
+
+
+def open_file(folder: Path, name: str) -> int:
+    """A descriptor of one of a journal's files, for reading."""
+    directory = open_folder(folder)
+    try:
+        return open_in(directory, name, os.O_RDONLY)
+    finally:
+        os.close(directory)
+
+
+def read_output(folder: Path, offset: int, length: int) -> bytes:
+    """Up to `length` bytes of output from `offset` on; fewer only at the end of what is written.
+
+    A gap reads as zero bytes. May be called from any thread, also while the journal is written.
+    """
+    with explained():
+        descriptor = open_file(folder, OUTPUT)
+        try:
+            content = os.pread(descriptor, length, offset)
+            while len(content) < length:
+                more = os.pread(descriptor, length - len(content), offset + len(content))
+                if not more:
+                    break
+                content += more
+        finally:
+            os.close(descriptor)
+    return content
+
+
+def output_size(folder: Path) -> int:
+    """The number of output bytes written so far, gaps included."""
+    with explained():
+        descriptor = open_file(folder, OUTPUT)
+        try:
+            return os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
+
+
+def read_header(folder: Path) -> JournalHeader:
+    """The timeline's first line. Raises `JournalError` if there is none."""
+    with explained(), os.fdopen(open_file(folder, TIMELINE), "rb") as timeline:
+        return _header(timeline)[0]
+
+
+def read_timeline(folder: Path) -> Iterator[TimelineEvent]:
+    """The events in order, streamed; a torn last line is left out.
+
+    Raises `JournalError` where a whole line cannot be understood: the file was damaged, and what follows cannot be
+    placed.
+    """
+    with explained(), os.fdopen(open_file(folder, TIMELINE), "rb") as timeline:
+        position = _header(timeline)[1]
+        for line in scan_events(timeline, position):
+            position = line.end
+            yield line.event
+        timeline.seek(position)
+        if timeline.readline(MAX_LINE).endswith(b"\n"):
+            raise JournalError(f"The recording's timeline is damaged at byte {position}.")
+
+
+def read_seal(folder: Path) -> Seal | None:
+    """The seal, or None if the journal is not sealed. Raises `JournalError` if the seal cannot be understood."""
+    with explained():
+        try:
+            descriptor = open_file(folder, SEAL)
+        except FileNotFoundError:
+            # A missing folder is an error, a missing seal is an answer.
+            os.close(open_folder(folder))
+            return None
+        with os.fdopen(descriptor, "rb") as file:
+            seal = decode_seal(file.read(_MAX_SEAL))
+    if seal is None:
+        raise JournalError("The recording's seal is damaged.")
+    return seal
+
+
+def _header(timeline: BinaryIO) -> tuple[JournalHeader, int]:
+    line = timeline.readline(MAX_LINE)
+    header = decode_header(line) if line.endswith(b"\n") else None
+    if header is None:
+        raise JournalError("The recording's timeline has no readable header.")
+    return header, len(line)

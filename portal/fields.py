@@ -1,15 +1,20 @@
 """Model fields of the tenants' world."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
 
 from portal.permissions import PERMISSIONS, Permission
 
+if TYPE_CHECKING:
+    _Text = models.TextField[Any, Any]
+else:
+    _Text = models.TextField  # generic for the type checker only
 
-class PermissionSetField(models.TextField[Any, Any]):
+
+class PermissionSetField(_Text):
     """A set of `Permission`, a `frozenset` in Python and `",shell,view,"` in the database.
 
     The commas around each word let both databases answer "does it hold X" with one LIKE, and keep raw rows readable.

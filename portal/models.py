@@ -21,6 +21,7 @@ from portal.querysets import (
     ProviderQuerySet,
     ServiceQuerySet,
     StackQuerySet,
+    TeamMemberQuerySet,
     TeamQuerySet,
 )
 
@@ -127,6 +128,8 @@ class TeamMember(models.Model):
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="team_members")
     membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="team_members")
+
+    objects: ClassVar[TeamMemberQuerySet] = TeamMemberQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["team", "membership"], name="team_member_once")]

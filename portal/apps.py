@@ -1,0 +1,20 @@
+"""The tenants' world as a Django application."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from django.apps import AppConfig
+from django.conf import settings
+
+
+class PortalConfig(AppConfig):
+    name = "portal"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from portal import checks, signals  # noqa: F401 - registers them
+
+        broker: Path = settings.BROKER_DIR
+        for folder in (settings.DATA_DIR, settings.STATIC_ROOT, broker / "queue", broker / "control"):
+            with suppress(OSError):  # `manage.py check` says what is wrong with the folder
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,0 +1,23 @@
+"""The Celery application: tasks take ids and may run twice."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+REAP_EVERY = 15.0
+CLEAN_UP_EVERY = 60.0
+
+app = Celery("porthole")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+# A tick that nobody took before the next one comes is worthless, so it expires.
+app.conf.beat_schedule = {
+    "reap": {"task": "sessions_app.tasks.reap", "schedule": REAP_EVERY, "options": {"expires": REAP_EVERY}},
+    "clean-up": {
+        "task": "sessions_app.tasks.clean_up",
+        "schedule": CLEAN_UP_EVERY,
+        "options": {"expires": CLEAN_UP_EVERY},
+    },
+}

@@ -1,0 +1,38 @@
+/** Questions and notices in the page's own look, with the browser's own <dialog>: focus, Escape and inertness included. */
+
+/**
+ * @param {object} question
+ * @param {string} question.title
+ * @param {string} question.text
+ * @param {{label: string, value: string, kind?: "primary" | "danger"}[]} question.choices The first is the safe one.
+ * @returns {Promise<string>} The value that was chosen; "" if the dialog was left.
+ */
+export function ask({ title, text, choices }) {
+  const dialog = document.createElement("dialog");
+  dialog.className = "dialog";
+  const heading = document.createElement("h2");
+  heading.id = `dialog-${Date.now()}`;
+  heading.textContent = title;
+  const words = document.createElement("p");
+  words.textContent = text;
+  const buttons = document.createElement("form");
+  buttons.method = "dialog";
+  buttons.className = "dialog-buttons";
+  for (const { label, value, kind } of choices) {
+    const button = document.createElement("button");
+    button.value = value;
+    button.textContent = label;
+    button.className = kind ? `btn btn-${kind}` : "btn";
+    buttons.append(button);
+  }
+  dialog.setAttribute("aria-labelledby", heading.id);
+  dialog.append(heading, words, buttons);
+  document.body.append(dialog);
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue);
+    });
+    dialog.showModal();
+  });
+}

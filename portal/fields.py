@@ -9,7 +9,7 @@ from django.db import models
 from portal.permissions import PERMISSIONS, Permission
 
 if TYPE_CHECKING:
-    _Text = models.TextField[Any, Any]
+    _Text = models.TextField[Iterable[str] | str, frozenset[Permission]]
 else:
     _Text = models.TextField  # generic for the type checker only
 
@@ -20,6 +20,10 @@ class PermissionSetField(_Text):
     The commas around each word let both databases answer "does it hold X" with one LIKE, and keep raw rows readable.
     An unknown word raises `ValidationError` on write.
     """
+
+    if TYPE_CHECKING:
+        _pyi_private_set_type: Iterable[str] | str
+        _pyi_private_get_type: frozenset[Permission]
 
     def from_db_value(self, value: str | None, expression: object, connection: object) -> frozenset[Permission]:
         return frozenset(Permission(word) for word in (value or "").split(",") if word)

@@ -307,7 +307,9 @@ class Preferences(models.Model):
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="preferences")
     scrollback = models.PositiveIntegerField(
-        default=500, validators=[MinValueValidator(0), MaxValueValidator(50_000)], help_text="Lines kept to scroll back."
+        default=500,
+        validators=[MinValueValidator(0), MaxValueValidator(50_000)],
+        help_text="Lines kept to scroll back.",
     )
     font_size = models.PositiveIntegerField(default=14, validators=[MinValueValidator(8), MaxValueValidator(32)])
 

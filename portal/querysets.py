@@ -14,7 +14,18 @@ from django.db.models.functions import Now
 from portal.permissions import Permission, roles_with
 
 if TYPE_CHECKING:
-    from portal.models import ApiToken, Grant, Membership, Organization, Provider, Service, Stack, Team, TeamMember
+    # ruff misses the use in a base class's subscript
+    from portal.models import (  # noqa: F401
+        ApiToken,
+        Grant,
+        Membership,
+        Organization,
+        Provider,
+        Service,
+        Stack,
+        Team,
+        TeamMember,
+    )
 
 AnyUser: TypeAlias = AbstractBaseUser | AnonymousUser
 

@@ -27,7 +27,8 @@ def _derived_key() -> bytes:
 
 def _ring() -> MultiFernet:
     try:
-        return MultiFernet([Fernet(key) for key in (*settings.PORTHOLE_ENCRYPTION_KEYS, _derived_key())])
+        keys: list[str | bytes] = [*settings.PORTHOLE_ENCRYPTION_KEYS, _derived_key()]
+        return MultiFernet([Fernet(key) for key in keys])
     except ValueError as error:
         raise ImproperlyConfigured(
             "PORTHOLE_ENCRYPTION_KEYS holds something that is not a key. Make one with "

@@ -32,8 +32,8 @@ def _secret_key() -> str:
     key = os.environ.get("SECRET_KEY", "")
     if not key:
         raise ImproperlyConfigured(
-            "SECRET_KEY is not set. Make one with "
-            "`python -c 'import secrets; print(secrets.token_urlsafe(50))'`, keep it safe and set it in the environment."
+            "SECRET_KEY is not set. Make one with `python -c 'import secrets; print(secrets.token_urlsafe(50))'`, "
+            "keep it safe and set it in the environment."
         )
     return key
 
@@ -49,7 +49,7 @@ DATA_DIR = Path(os.environ.get("PORTHOLE_DATA_DIR") or BASE_DIR / "var").resolve
 REDIS_URL = os.environ.get("REDIS_URL", "")
 
 PORTHOLE_LOCAL_PROVIDER = _flag("PORTHOLE_LOCAL_PROVIDER")
-PORTHOLE_ENCRYPTION_KEYS = _words("PORTHOLE_ENCRYPTION_KEYS")
+PORTHOLE_ENCRYPTION_KEYS: list[str] = _words("PORTHOLE_ENCRYPTION_KEYS")
 PORTHOLE_TRUSTED_PROXIES = _number("PORTHOLE_TRUSTED_PROXIES", 0)
 PORTHOLE_HOST_ADDRESS = os.environ.get("PORTHOLE_HOST_ADDRESS") or f"http://127.0.0.1:{PORT}"
 

@@ -1,0 +1,148 @@
+"""What every test stands on: an environment of its own, and the real engines that TESTBED_* variables point at.
+
+A test that needs an engine says so with a marker (docker, kubernetes, postgres, redis, browser) or by asking for the
+engine's fixture. Where the engine is missing the test is skipped and the summary names it; with PORTHOLE_TESTS_STRICT=1
+that is a failure. PORTHOLE_TEST_DATABASE=postgres runs the same tests on PostgreSQL instead of SQLite.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+DATA_DIR = Path(tempfile.mkdtemp(prefix="porthole-tests-"))
+atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
+
+# Before Django reads them; pytest-django leaves that until the conftest files are loaded.
+for name in ("DATABASE_URL", "REDIS_URL", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "PORT"):
+    os.environ.pop(name, None)
+for name in [name for name in os.environ if name.startswith("PORTHOLE_") and not name.startswith("PORTHOLE_TEST")]:
+    if name != "PORTHOLE_VENV":
+        del os.environ[name]
+os.environ.update(
+    DJANGO_SETTINGS_MODULE="portal.settings",
+    SECRET_KEY="the-key-of-the-tests-which-protects-nothing-but-is-long-enough",
+    PORTHOLE_DATA_DIR=str(DATA_DIR),
+    PORTHOLE_LOCAL_PROVIDER="1",
+)
+if os.environ.get("PORTHOLE_TEST_DATABASE") == "postgres":
+    os.environ["DATABASE_URL"] = os.environ["TESTBED_DATABASE_URL"]
+
+# The same examples in every run of the CI; new ones on a developer's machine.
+hypothesis.settings.register_profile("porthole", deadline=None, database=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("porthole")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Something real that tests need, and the variable that says where it is."""
+
+    name: str
+    variable: str
+    default: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it is; empty if it is missing."""
+        return os.environ.get(self.variable) or (self.default if Path(self.default).is_file() else "")
+
+
+ENGINES = {
+    "docker": Engine("a Docker Engine", "TESTBED_DOCKER_HOST"),
+    "kubernetes": Engine("Kubernetes", "TESTBED_KUBECONFIG"),
+    "kubectl": Engine("kubectl", "TESTBED_KUBECTL"),
+    "postgres": Engine("PostgreSQL", "TESTBED_DATABASE_URL"),
+    "redis": Engine("Redis", "TESTBED_REDIS_URL"),
+    "browser": Engine("Chromium", "TESTBED_CHROMIUM", "/usr/bin/chromium"),
+}
+_missed: Counter[Engine] = Counter()
+
+
+def need(engine: Engine) -> str:
+    """Where `engine` is. Skips the test if it is nowhere, or fails it in strict mode."""
+    if engine.place:
+        return engine.place
+    reason = f"{engine.name} is missing: {engine.variable} is not set"
+    if os.environ.get("PORTHOLE_TESTS_STRICT") == "1":
+        pytest.fail(reason, pytrace=False)
+    _missed[engine] += 1
+    pytest.skip(reason)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, engine in ENGINES.items():
+        if item.get_closest_marker(marker):
+            need(engine)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _missed:
+        terminalreporter.section("not tested here")
+        for engine, count in _missed.items():
+            terminalreporter.line(f"{count} tests need {engine.name}: set {engine.variable}, or run scripts/testbed up")
+
+
+@pytest.fixture(scope="session")
+def docker_host() -> str:
+    """The address of a real Docker Engine."""
+    return need(ENGINES["docker"])
+
+
+@pytest.fixture(scope="session")
+def kubeconfig() -> str:
+    """The path of an administrator's kubeconfig for a real cluster."""
+    return need(ENGINES["kubernetes"])
+
+
+@pytest.fixture(scope="session")
+def portal_kubeconfig(kubeconfig: str) -> str:
+    """The path of a kubeconfig for the cluster's user `portal`, who has no rights until a test grants some."""
+    return str(Path(kubeconfig).with_name("portal.kubeconfig"))
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> str:
+    """The path of a kubectl that fits the cluster."""
+    return need(ENGINES["kubectl"])
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> str:
+    """The URL of a PostgreSQL database whose user may create others."""
+    return need(ENGINES["postgres"])
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    """The URL of a Redis."""
+    return need(ENGINES["redis"])
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium that Playwright can start."""
+    return need(ENGINES["browser"])
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """A test database of this run's own: a file, which several threads and processes can share, or a PostgreSQL one."""
+    from django.db import connections
+
+    database = connections.databases["default"]
+    sqlite = database["ENGINE"] == "django.db.backends.sqlite3"
+    database["TEST"]["NAME"] = str(DATA_DIR / "test.sqlite3") if sqlite else f"test_porthole_{os.getpid()}"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_passwords() -> None:
+    """Passwords hashed with one iteration: other processes can still verify them, and no test waits for the hash."""
+    from django.contrib.auth.hashers import PBKDF2PasswordHasher
+
+    PBKDF2PasswordHasher.iterations = 1

@@ -1,0 +1,62 @@
+"""What pages say about a session: one sentence for each state and each way it can end."""
+
+from dataclasses import dataclass
+
+from sessions_app.words import EndReason, State
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an end is told: the heading, and one sentence that says what happened and what to do."""
+
+    title: str
+    text: str
+
+
+ENDINGS: dict[EndReason, Ending] = {
+    EndReason.EXITED: Ending("The shell exited", "Its program ended by itself."),
+    EndReason.CLOSED_BY_USER: Ending("Session ended", "You ended this session, and what it had started was ended with it."),
+    EndReason.DISCONNECTED: Ending(
+        "Connection lost for too long",
+        "The browser did not come back within the grace period, so the session was ended.",
+    ),
+    EndReason.IDLE_TIMEOUT: Ending("Ended after no input", "Nothing was typed for as long as this service allows."),
+    EndReason.MAX_DURATION: Ending("Time is up", "The session reached the longest duration this service allows."),
+    EndReason.DETACH_EXPIRED: Ending(
+        "Ended while detached", "Nobody attached again before the detached session's time was over."
+    ),
+    EndReason.TERMINATED: Ending("Ended by somebody else", "Somebody with the permission to do so ended this session."),
+    EndReason.ACCESS_REVOKED: Ending(
+        "Access was revoked",
+        "Your permission for this service is gone, so the session was ended. Ask somebody who manages the organization.",
+    ),
+    EndReason.TARGET_GONE: Ending(
+        "The container is gone", "It was stopped, restarted or removed while the session ran. Open a new one."
+    ),
+    EndReason.PROVIDER_ERROR: Ending("The provider failed", "The place where the container runs reported an error."),
+    EndReason.RECORDING_FAILED: Ending(
+        "The recording could not be written",
+        "This service allows no session that is not recorded, so it was ended. Tell whoever runs the portal.",
+    ),
+    EndReason.OUTPUT_QUOTA: Ending("Too much output", "The session wrote more than one recording may hold."),
+    EndReason.HOST_LOST: Ending(
+        "The portal restarted", "The process that held this session is gone. What was on the screen is on record."
+    ),
+    EndReason.NEVER_ATTACHED: Ending("Never used", "No window attached to the session within a minute of its opening."),
+}
+
+STATES: dict[State, tuple[str, str]] = {
+    State.REQUESTED: ("requested", "blue"),
+    State.PROVISIONING: ("starting", "blue"),
+    State.ACTIVE: ("active", "green"),
+    State.DETACHED: ("detached", "yellow"),
+    State.ENDING: ("ending", "orange"),
+    State.STOPPED: ("stopped", "secondary"),
+    State.FAILED: ("failed", "red"),
+}
+"""The word and the colour of each state's badge."""
+
+
+def ending_of(reason: str) -> Ending | None:
+    """How an end reason is told; None for an empty one."""
+    return ENDINGS[EndReason(reason)] if reason else None

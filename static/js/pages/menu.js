@@ -1,0 +1,16 @@
+/** A <details> menu closes when one leaves it: a click elsewhere, Escape, or the focus moving on. */
+export function bindMenus() {
+  for (const menu of document.querySelectorAll("details[data-menu]")) {
+    document.addEventListener("click", (event) => {
+      if (!menu.contains(event.target)) menu.open = false;
+    });
+    menu.addEventListener("focusout", (event) => {
+      if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
+    });
+    menu.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !menu.open) return;
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    });
+  }
+}

@@ -1,0 +1,304 @@
+/** One terminal with its bars, overlay and keys: what the terminal page and the Shell tab are made of. */
+
+import { pageNonce } from "porthole/csp-document.js";
+import { ask } from "porthole/dialog.js";
+import { FindBar } from "porthole/pages/find-bar.js";
+import { bindKeyBar } from "porthole/pages/key-bar.js";
+import { NoticeBar } from "porthole/pages/notice-bar.js";
+import { Overlay } from "porthole/pages/overlay.js";
+import { StatusBar } from "porthole/pages/status-bar.js";
+import { telling } from "porthole/phases.js";
+import { TerminalSession } from "porthole/terminal-session.js";
+import { TerminalView } from "porthole/terminal.js";
+
+const SCREEN_READER_KEY = "porthole-screen-reader";
+/** A connection that is back sooner than this was not worth a word. */
+const PATIENCE_MS = 700;
+const QUIET = new Set(["connecting", "waiting"]);
+
+/**
+ * @typedef {object} PanelConfig As the server's `terminal-config` says.
+ * @property {{id: number | null, name: string}} service
+ * @property {{scrollback: number, fontSize: number}} preferences
+ * @property {Record<string, {title: string, text: string}>} endings
+ * @property {{stack: string, home: string, login: string, sessions: string, session: string, terminal: string}} links
+ *   `session` and `terminal` hold `UID` where the uid goes.
+ * @property {"control" | "watch"} mode
+ */
+
+export class TerminalPanel {
+  #root;
+  #config;
+  #view;
+  #session;
+  #status;
+  #notice;
+  #overlay;
+  #find;
+  #target = {};
+  #uid = "";
+  #phase = { name: "opening" };
+  #seen = false;
+  #later = 0;
+  #opened = () => {};
+
+  /**
+   * @param {HTMLElement} root
+   * @param {PanelConfig} config
+   * @param {{opened?: (session: object) => void}} [handlers] Told when a session is there, new or found.
+   */
+  constructor(root, config, { opened } = {}) {
+    this.#root = root;
+    this.#config = config;
+    this.#opened = opened ?? this.#opened;
+    this.#status = new StatusBar(root);
+    this.#notice = new NoticeBar(root.querySelector("[data-notice]"));
+    this.#overlay = new Overlay(root.querySelector("[data-overlay]"), (act) => this.#act(act));
+    this.#view = this.#makeView();
+    this.#find = new FindBar(root.querySelector("[data-find]"), this.#view);
+    this.#session = this.#makeSession();
+    this.#status.size = this.#view.size;
+    bindKeyBar(root.querySelector("[data-keys]"), this.#view);
+    this.#bindButtons();
+    document.addEventListener("porthole:theme", (event) => {
+      this.#view.dark = event.detail === "dark";
+    });
+    addEventListener("beforeunload", (event) => this.mayBeRunning && event.preventDefault());
+  }
+
+  /** True while leaving might interrupt a command. */
+  get mayBeRunning() {
+    return this.#session.live && this.#config.mode === "control" && this.#view.looksBusy;
+  }
+
+  get live() {
+    return this.#session.live;
+  }
+
+  /** @param {{service: number, pod_name?: string, container_name?: string}} target @param {string} name */
+  open(target, name) {
+    this.#target = target;
+    this.#config.service = { id: target.service, name };
+    this.#status.names = { service: name, container: target.pod_name || target.container_name || "", who: "" };
+    this.#fresh();
+    return this.#session.open(target);
+  }
+
+  /** @param {string} uid */
+  attach(uid) {
+    this.#uid = uid;
+    this.#fresh();
+    return this.#session.attach(uid);
+  }
+
+  detach() {
+    this.#session.detach();
+  }
+
+  focus() {
+    this.#view.focus();
+  }
+
+  // -- made of -----------------------------------------------------------------------------------------------------
+
+  #makeView() {
+    const { preferences } = this.#config;
+    return new TerminalView(this.#root.querySelector("[data-screen]"), {
+      nonce: pageNonce(),
+      dark: document.documentElement.dataset.bsTheme === "dark",
+      scrollback: preferences.scrollback,
+      fontSize: preferences.fontSize,
+      screenReader: this.#screenReader,
+      handlers: {
+        input: (bytes) => this.#session.type(bytes) && this.#notice.hide(),
+        resized: (cols, rows) => {
+          this.#status.size = { cols, rows };
+          this.#session.resize(cols, rows);
+        },
+        title: (title) => this.#entitle(title),
+        link: (url) => this.#openLink(url),
+        linkHover: (url) => {
+          this.#status.linkTarget = url;
+        },
+        shortcut: (event) => this.#shortcut(event),
+      },
+    });
+  }
+
+  #makeSession() {
+    const handlers = {
+      phase: (phase) => this.#enter(phase),
+      session: (session) => this.#know(session),
+      notice: (frame) => this.#notify(frame),
+    };
+    return new TerminalSession(this.#view, handlers, this.#config.mode);
+  }
+
+  #fresh() {
+    this.#seen = false;
+    this.#notice.hide();
+  }
+
+  #know(session) {
+    this.#uid = session.uid;
+    this.#target = { service: session.service, pod_name: session.pod_name, container_name: session.container_name };
+    const container = session.pod_name ? `${session.pod_name} / ${session.container_name}` : session.container_name;
+    this.#status.names = { service: session.service_name, container, who: session.user_name ?? "" };
+    this.#status.recording = "recording";
+    this.#root.querySelector('[data-act="copy-id"]').hidden = false;
+    this.#root.querySelector('[data-act="copy-id"]').dataset.copy = session.uid;
+    this.#name = [session.service_name, session.pod_name || session.container_name].filter(Boolean).join(" · ");
+    this.#entitle("");
+    this.#opened(session);
+  }
+
+  #name = "";
+
+  #entitle(title) {
+    if (this.#root.hasAttribute("data-owns-title")) {
+      document.title = [this.#name, title].filter(Boolean).join(" — ") || "Terminal";
+    }
+  }
+
+  // -- phases ------------------------------------------------------------------------------------------------------
+
+  #enter(phase) {
+    const before = this.#phase.name;
+    this.#phase = phase;
+    clearTimeout(this.#later);
+    if (phase.name === "waiting") phase.until = performance.now() + phase.milliseconds;
+    if (phase.name === "connecting") phase.again = this.#seen;
+    if (phase.name === "live") this.#seen = true;
+    this.#status.phase = phase;
+    this.#enable(phase);
+    if (this.#seen && QUIET.has(phase.name)) {
+      // Once said, it stays said until the connection is back.
+      if (this.#root.querySelector("[data-overlay]").hidden) this.#later = setTimeout(() => this.#tell(), PATIENCE_MS);
+      else this.#tell();
+    } else {
+      this.#tell();
+    }
+    if (phase.name === "live" && before !== "live") this.#view.focus();
+    if (["ended", "detached", "refused"].includes(phase.name)) this.#rest();
+  }
+
+  #tell() {
+    const { links, endings, service } = this.#config;
+    const filled = Object.fromEntries(Object.entries(links).map(([name, url]) => [name, url.replace("UID", this.#uid)]));
+    const told = telling(this.#phase, {
+      links: filled,
+      endings,
+      service: service.name || "the container",
+      container: this.#target.pod_name || this.#target.container_name || "",
+      seen: this.#seen,
+    });
+    if (told) this.#overlay.show(told);
+    else this.#overlay.hide();
+    this.#say(told ? `${told.title}. ${told.text}` : "Connected.");
+  }
+
+  #say(text) {
+    const live = this.#root.querySelector("[data-live]");
+    if (live.textContent !== text) live.textContent = text;
+  }
+
+  #rest() {
+    this.#view.freeze();
+    this.#notice.hide();
+    this.#overlay.focus();
+  }
+
+  #enable(phase) {
+    const live = phase.name === "live" && this.#config.mode === "control";
+    for (const act of ["detach", "end"]) this.#root.querySelector(`[data-act="${act}"]`).disabled = !live;
+  }
+
+  #notify(frame) {
+    if (frame.code === "idle_warning") {
+      const text = (left) => `Nothing was typed for a while. The session ends in ${left}.`;
+      this.#notice.countDown(frame.seconds ?? 120, text, { label: "Stay", act: () => this.#stay() });
+      return;
+    }
+    if (frame.code === "recording_gap") this.#status.recording = "gap";
+    this.#notice.show(frame.detail);
+  }
+
+  #stay() {
+    this.#session.stay();
+    this.#view.focus();
+  }
+
+  // -- what the person asks for --------------------------------------------------------------------------------------
+
+  #act(act) {
+    const acts = {
+      open: () => this.open(this.#target, this.#config.service.name),
+      attach: () => this.attach(this.#uid),
+      retry: () => this.#session.retryNow(),
+      reload: () => location.reload(),
+    };
+    acts[act]?.();
+  }
+
+  #bindButtons() {
+    const on = (act, handler) => this.#root.querySelector(`[data-act="${act}"]`).addEventListener("click", handler);
+    on("find", () => this.#find.open());
+    on("detach", () => this.detach());
+    on("end", () => this.#end());
+    const reader = this.#root.querySelector('[data-act="screen-reader"]');
+    reader.setAttribute("aria-pressed", String(this.#screenReader));
+    on("screen-reader", () => {
+      const wanted = !this.#screenReader;
+      localStorage.setItem(SCREEN_READER_KEY, wanted ? "on" : "off");
+      reader.setAttribute("aria-pressed", String(wanted));
+      this.#view.screenReader = wanted;
+    });
+  }
+
+  get #screenReader() {
+    return localStorage.getItem(SCREEN_READER_KEY) === "on";
+  }
+
+  async #end() {
+    if (this.#view.looksBusy) {
+      const answer = await ask({
+        title: "End this session?",
+        text: "A command may still be running. Ending the session ends everything it started; detaching lets it run on.",
+        choices: [
+          { label: "Stay", value: "" },
+          { label: "Detach", value: "detach" },
+          { label: "End it", value: "end", kind: "danger" },
+        ],
+      });
+      if (answer === "detach") this.detach();
+      if (answer !== "end") return;
+    }
+    try {
+      await this.#session.end();
+    } catch (error) {
+      this.#notice.show(error.detail ?? "The session could not be ended. Try again.");
+    }
+  }
+
+  async #openLink(url) {
+    const answer = await ask({
+      title: "Open this address?",
+      text: url,
+      choices: [
+        { label: "Cancel", value: "" },
+        { label: "Open", value: "open", kind: "primary" },
+      ],
+    });
+    if (answer === "open") window.open(url, "_blank", "noopener,noreferrer");
+  }
+
+  #shortcut(event) {
+    if (event.type !== "keydown" || !event.ctrlKey || !event.shiftKey) return false;
+    const key = event.key.toLowerCase();
+    if (key !== "f" && key !== "l") return false;
+    event.preventDefault();
+    if (key === "f") this.#find.open();
+    else this.#root.querySelector('.term-actions button:not([hidden])').focus();
+    return true;
+  }
+}

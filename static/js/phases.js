@@ -1,0 +1,169 @@
+/** What a person is told in each phase of a session, and the next step as a button. Words only: no elements. */
+
+/**
+ * @typedef {object} Telling
+ * @property {"cover" | "banner" | "foot"} place In the middle, over the running terminal, or below what stays readable.
+ * @property {string} title
+ * @property {string} text
+ * @property {boolean} [busy] Something is under way.
+ * @property {number} [until] Count down to this moment (`performance.now()`).
+ * @property {string[]} [list]
+ * @property {{act: string, label: string, href?: string}[]} actions The first is the likely next step.
+ */
+
+const AGAIN = { act: "open", label: "Open again" };
+const RETRY = { act: "open", label: "Try again" };
+const ATTACH = { act: "attach", label: "Attach again" };
+
+/** @param {object} links @returns {Record<string, {act: string, label: string, href: string}>} */
+function linked({ stack, home, session, login }) {
+  return {
+    stack: { act: "link", label: stack ? "Back to the stack" : "Home", href: stack || home },
+    record: { act: "link", label: "See the recording", href: session },
+    sessions: { act: "link", label: "See the session", href: session },
+    login: { act: "link", label: "Sign in", href: login },
+  };
+}
+
+const minutes = (seconds) => {
+  if (seconds === null) return "without a time limit";
+  if (seconds < 90) return `for ${seconds} seconds`;
+  if (seconds < 5400) return `for ${Math.round(seconds / 60)} minutes`;
+  return `for ${Math.round(seconds / 3600)} hours`;
+};
+
+function opening(_phase, { service }) {
+  return { place: "cover", busy: true, title: `Opening a shell in ${service}`, text: "Looking for its container…" };
+}
+
+function connecting(phase, { service }) {
+  return { place: phase.again ? "banner" : "cover", busy: true, title: `Connecting to ${service}`, text: "" };
+}
+
+function starting(_phase, { container, service }) {
+  return {
+    place: "cover",
+    busy: true,
+    title: "Waiting for the container",
+    text: `The shell starts in ${container || service} as soon as it answers.`,
+  };
+}
+
+function waiting(phase) {
+  return {
+    place: "banner",
+    title: "The connection is lost",
+    text: "Nothing is lost in the container. What you type now is not sent.",
+    until: phase.until,
+    actions: [{ act: "retry", label: "Retry now" }],
+  };
+}
+
+function detached(phase, context) {
+  return {
+    place: "foot",
+    title: "Detached",
+    text: `The session runs on ${minutes(phase.ttl)}. Attach to it from here or from the home page.`,
+    actions: [ATTACH, linked(context.links).stack],
+  };
+}
+
+function ended(phase, context) {
+  const { endings, links } = context;
+  const told = endings[phase.reason] ?? { title: "The session is over", text: "" };
+  const to = linked(links);
+  if (phase.code === "no_shell") return noShell(phase, to);
+  const code = phase.exit_code === null || phase.exit_code === undefined ? "" : ` Exit code ${phase.exit_code}.`;
+  const actions = phase.reason === "access_revoked" ? [to.stack, to.record] : [AGAIN, to.stack, to.record];
+  return { place: context.seen ? "foot" : "cover", title: told.title, text: `${phase.detail || told.text}${code}`, actions };
+}
+
+function noShell(phase, to) {
+  return {
+    place: "cover",
+    title: "This image has no shell",
+    text: `${phase.detail} A console beside the container, or another service of the stack, can serve instead.`.trim(),
+    actions: [to.stack, RETRY],
+  };
+}
+
+function limit(phase, to) {
+  const holders = phase.body?.holders ?? phase.body?.fields?.holders ?? [];
+  return {
+    place: "cover",
+    title: "All places are taken",
+    text: phase.detail,
+    list: holders.map(({ user, uid, since }) => `${user} · since ${new Date(since).toLocaleTimeString()} · ${uid}`),
+    actions: [RETRY, { act: "link", label: "See who is in", href: phase.sessionsUrl }, to.stack],
+  };
+}
+
+/** By the API's code or the socket's close code: title, and what to offer. */
+const REFUSED = {
+  permission_denied: ["You may not open a shell here", ["stack"]],
+  not_found: ["There is no such session", ["stack"]],
+  not_authenticated: ["You are signed out", ["login"]],
+  provider_unreachable: ["The provider does not answer", [RETRY, "stack"]],
+  provider_misconfigured: ["The provider is not set up correctly", ["stack", RETRY]],
+  provider_refused: ["The provider refused", ["stack", RETRY]],
+  provider_error: ["The provider failed", [RETRY, "stack"]],
+  container_not_found: ["No container is running", [RETRY, "stack"]],
+  invalid_target: ["This service names no container", ["stack"]],
+  throttled: ["Too many requests", [RETRY, "stack"]],
+  offline: ["The portal does not answer", [RETRY]],
+  4400: ["This page and the portal do not understand each other", [{ act: "reload", label: "Reload the page" }]],
+  4401: ["You are signed out", ["login"]],
+  4403: ["Access was revoked", ["stack", "record"]],
+  4404: ["There is no such session", ["stack"]],
+  4409: ["Opened in another window", [{ act: "attach", label: "Take it back" }, "stack"]],
+  4413: ["That was too much input at once", [ATTACH, "stack"]],
+  4429: ["This window could not keep up", [ATTACH, "stack"]],
+};
+
+const WORDS = {
+  4400: "Reload the page to get the portal's current version.",
+  4401: "Your sign-in is no longer valid. Sign in again to come back to this session.",
+  4403: "Your permission for this service is gone. Ask somebody who manages the organization.",
+  4404: "It does not exist, or you may not see it.",
+  4409: "This session is now shown in another window of yours. Here it stays as it was.",
+  not_authenticated: "Sign in again to come back to this page.",
+  not_found: "It does not exist, or you may not see it.",
+};
+
+function refused(phase, context) {
+  const to = linked(context.links);
+  if (phase.code === "session_limit") return limit({ ...phase, sessionsUrl: context.links.sessions }, to);
+  if (phase.code === "no_shell") return noShell(phase, to);
+  const [title, offers] = REFUSED[phase.code] ?? ["This did not work", [RETRY, "stack"]];
+  const seen = typeof phase.code === "number" && context.seen;
+  return {
+    place: seen ? "foot" : "cover",
+    title,
+    text: WORDS[phase.code] ?? phase.detail,
+    actions: offers.map((offer) => (typeof offer === "string" ? to[offer] : offer)),
+  };
+}
+
+const TELLINGS = { opening, connecting, starting, waiting, detached, ended, refused };
+
+/**
+ * @param {import("porthole/terminal-session.js").Phase} phase
+ * @param {object} context Names, links and endings of the page; `seen` is true once there was output.
+ * @returns {Telling | null} Null where the terminal speaks for itself.
+ */
+export function telling(phase, context) {
+  const tell = TELLINGS[phase.name];
+  return tell ? { actions: [], ...tell(phase, context) } : null;
+}
+
+/** One word for the status bar. */
+export const STATE_WORDS = {
+  opening: "Opening",
+  connecting: "Connecting",
+  starting: "Starting",
+  live: "Live",
+  waiting: "Reconnecting",
+  detached: "Detached",
+  ended: "Ended",
+  refused: "Not connected",
+};

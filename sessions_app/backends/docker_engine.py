@@ -1,0 +1,261 @@
+"""How a Docker Engine is reached: its address, TLS, and calls of the `docker` SDK in threads of their own."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import ssl
+import tempfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import docker
+import requests
+from docker.constants import DEFAULT_DOCKER_API_VERSION
+from docker.errors import APIError, DockerException
+from docker.utils import version_lt
+from requests.adapters import HTTPAdapter
+
+from sessions_app.backends.base import (
+    CALL_TIMEOUT,
+    CONNECT_TIMEOUT,
+    BackendError,
+    CommandNotFound,
+    ContainerGone,
+    ProviderMisconfigured,
+    ProviderRefused,
+    ProviderUnreachable,
+)
+
+THREADS = 8
+"""Calls to one engine at a time. Not the loop's shared threads: an engine that hangs must block nothing else."""
+
+OLDEST_API = "1.25"
+"""The first API version whose exec takes an environment (Docker 1.13)."""
+
+DEAD_PEER_SECONDS = 60
+"""Seconds after which a TCP peer that acknowledges nothing is given up, and half of which probes it when idle."""
+
+Result = TypeVar("Result")
+Protocol = TypeVar("Protocol", bound=asyncio.BaseProtocol)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the engine listens: a unix socket's path, or host and port with or without TLS."""
+
+    shown: str
+    path: str = ""
+    host: str = ""
+    port: int = 0
+    tls: ssl.SSLContext | None = None
+
+    @classmethod
+    def parse(cls, options: Mapping[str, Any], credentials: Mapping[str, str]) -> "Address":
+        """From a provider's options and credentials. Raises `ProviderMisconfigured`."""
+        url = str(options.get("host") or "unix:///var/run/docker.sock")
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise ProviderMisconfigured(f"“{url}” is not the address of a Docker Engine.") from error
+        if parts.scheme == "unix" and parts.path:
+            return cls(url, path=parts.path)
+        if parts.scheme not in ("tcp", "http", "https") or not parts.hostname or parts.username:
+            raise ProviderMisconfigured(
+                f"“{url}” is not the address of a Docker Engine. It reads unix:///path or tcp://host:port."
+            )
+        # As with the docker command, certificates or `tls_verify` mean TLS; a plain tcp:// address means none.
+        verify = options.get("tls_verify")
+        secured = parts.scheme == "https" or bool(verify) or any(credentials.get(key) for key in ("ca", "cert", "key"))
+        tls = _tls_context(credentials, verify=verify is not False) if secured else None
+        return cls(url, host=parts.hostname, port=port or (2376 if tls else 2375), tls=tls)
+
+    @property
+    def base_url(self) -> str:
+        """As the SDK wants it."""
+        if self.path:
+            return f"unix://{self.path}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
+
+    async def connect(self, make: Callable[[], Protocol]) -> Protocol:
+        """Open a connection of our own. Raises `ProviderUnreachable` or `ProviderMisconfigured`."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                if self.path:
+                    _, protocol = await loop.create_unix_connection(make, self.path)
+                    return protocol
+                transport, protocol = await loop.create_connection(make, self.host, self.port, ssl=self.tls)
+        except (OSError, TimeoutError) as error:
+            raise explain_connection(error, self) from error
+        watch_peer(transport.get_extra_info("socket"))
+        return protocol
+
+
+def watch_peer(peer: socket.socket) -> None:
+    """Let the kernel notice a peer that has vanished, and keep middleboxes from forgetting a silent connection."""
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        ("TCP_KEEPIDLE", DEAD_PEER_SECONDS // 2),
+        ("TCP_KEEPINTVL", DEAD_PEER_SECONDS // 6),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", DEAD_PEER_SECONDS * 1000),
+    ):
+        if hasattr(socket, option):  # The last one is Linux' own.
+            peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def _tls_context(credentials: Mapping[str, str], *, verify: bool) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cadata=credentials.get("ca") or None)
+        if not verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if credentials.get("cert") or credentials.get("key"):
+            load_client_certificate(context, credentials.get("cert", ""), credentials.get("key", ""))
+    except (ssl.SSLError, ValueError) as error:
+        raise ProviderMisconfigured(
+            "The provider's TLS files cannot be used: the CA, the client certificate and its key must be PEM text, "
+            "the key without a passphrase and belonging to the certificate."
+        ) from error
+    return context
+
+
+def load_client_certificate(context: ssl.SSLContext, cert: str, key: str) -> None:
+    """Load a certificate and key from text. The ssl module reads them from files only: a private folder, gone at once."""
+    with tempfile.TemporaryDirectory(prefix="porthole-") as folder:
+        cert_file, key_file = Path(folder, "cert.pem"), Path(folder, "key.pem")
+        for file, text in ((cert_file, cert), (key_file, key)):
+            file.touch(mode=0o600)
+            file.write_text(text)
+        # A key with a passphrase must fail and not ask on the portal's terminal.
+        context.load_cert_chain(cert_file, key_file, password=lambda: "")
+
+
+class Engine:
+    """One engine's SDK client, made at the first call with the API version that both sides know."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="docker")
+        self._client: docker.APIClient | None = None
+        self._made = asyncio.Lock()
+
+    async def call(self, method: str, *args: Any, about: str = "", **kwargs: Any) -> Any:
+        """The SDK's low-level `method`. `about` names the container that the call is about, for the error's sentence."""
+        client = await self._ready()
+        return await self._run(lambda: getattr(client, method)(*args, **kwargs), about)
+
+    async def api_version(self) -> str:
+        """The API version agreed with the engine."""
+        return str((await self._ready()).api_version)
+
+    async def close(self) -> None:
+        """Let go of the threads and pooled connections, without waiting for a call that hangs."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._client is not None:
+            self._client.close()
+
+    async def _ready(self) -> docker.APIClient:
+        if self._client is None:
+            async with self._made:
+                if self._client is None:
+                    self._client = await self._run(self._make_client, "")
+        return self._client
+
+    def _make_client(self) -> docker.APIClient:
+        with contextlib.closing(self._bare_client(OLDEST_API)) as asking:
+            offered = str(asking.version(api_version=False)["ApiVersion"])
+        version = offered if version_lt(offered, DEFAULT_DOCKER_API_VERSION) else DEFAULT_DOCKER_API_VERSION
+        if version_lt(version, OLDEST_API):
+            raise ProviderMisconfigured("This Docker Engine is older than 1.13 and cannot be used.")
+        return self._bare_client(version)
+
+    def _bare_client(self, version: str) -> docker.APIClient:
+        client = docker.APIClient(self.address.base_url, version=version, timeout=int(CONNECT_TIMEOUT))
+        # The exec connection knows no proxy of the environment, so the other calls do not either.
+        client.trust_env = False
+        if self.address.tls is not None:
+            client.mount("https://", _ContextAdapter(self.address.tls))
+        return client
+
+    async def _run(self, function: Callable[[], Result], about: str) -> Result:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT):
+                return await loop.run_in_executor(self._threads, function)
+        except APIError as error:
+            raise explain_status(error.status_code or 500, str(error.explanation or error), about) from error
+        except (DockerException, requests.RequestException, OSError, TimeoutError, ValueError, KeyError) as error:
+            raise explain_connection(error, self.address) from error
+
+
+class _ContextAdapter(HTTPAdapter):
+    """Uses our SSL context as it is: requests would add the public CAs to it."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__(pool_maxsize=THREADS)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
+
+    def cert_verify(self, *args: Any, **kwargs: Any) -> None:
+        """The context does it."""
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        host, attributes = super().build_connection_pool_key_attributes(request, verify, cert)
+        return host, {"ssl_context": self._context} if "ssl_context" in attributes else attributes
+
+
+def explain_connection(error: BaseException, address: Address) -> BackendError:
+    """Why nothing came of a connection, in words."""
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        reason = getattr(cause, "reason", None) or next((arg for arg in cause.args if isinstance(arg, Exception)), None)
+        cause = reason if isinstance(reason, BaseException) else cause.__cause__ or cause.__context__
+    where = f"the Docker Engine at {address.shown}"
+    for link in chain:
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return ProviderMisconfigured(f"The certificate of {where} is not one that the provider's CA has signed.")
+        if isinstance(link, ssl.SSLError):
+            return ProviderMisconfigured(f"No TLS connection with {where}: check its port, CA and client certificate.")
+        if isinstance(link, FileNotFoundError):
+            return ProviderUnreachable(f"There is no socket of {where}. Check that the engine runs.")
+        if isinstance(link, PermissionError):
+            return ProviderMisconfigured(f"The portal's user may not open {where}.")
+        if isinstance(link, ConnectionRefusedError):
+            return ProviderUnreachable(f"Nothing listens for {where}. Check that the engine runs.")
+        if isinstance(link, socket.gaierror):
+            return ProviderUnreachable(f"The name of {where} cannot be resolved.")
+        if isinstance(link, json.JSONDecodeError | KeyError):
+            return ProviderMisconfigured(f"What answers for {where} is not a Docker Engine.")
+        if isinstance(link, TimeoutError | requests.Timeout):
+            return ProviderUnreachable(f"No answer from {where} in time.")
+    return ProviderUnreachable(f"The connection to {where} failed.")
+
+
+def explain_status(status: int, message: str, about: str) -> BackendError:
+    """An engine's error answer, in words."""
+    message = " ".join(message.split())[:300]
+    if "OCI runtime exec failed" in message:
+        return CommandNotFound(message)
+    if status == 404:
+        return ContainerGone(f"The container {about} does not exist any more." if about else message)
+    if status == 409 and "is not running" in message:
+        return ContainerGone(f"The container {about} is not running.")
+    if status == 409 and "is restarting" in message:
+        return ContainerGone(f"The container {about} is restarting. Try again in a moment.")
+    if status == 409 and "is paused" in message:
+        return BackendError(f"The container {about} is paused. Unpause it and try again.")
+    if status in (401, 403):
+        return ProviderRefused(f"The Docker Engine does not allow this: {message}")
+    return BackendError(f"The Docker Engine answered with an error: {message}")

@@ -1,0 +1,137 @@
+"""This machine as a provider: each session is a program on a pty of its own. For the demo, development and tests.
+
+A shell given out here runs as the portal's own user, so this backend refuses to be made unless the operator has set
+PORTHOLE_LOCAL_PROVIDER=1. It takes no options and no credentials.
+"""
+
+import asyncio
+import os
+import platform
+import pwd
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sessions_app.backends import cleanup, names
+from sessions_app.backends.base import (
+    Backend,
+    CleanupReport,
+    CommandNotFound,
+    Container,
+    ExecRequest,
+    ExecSink,
+    ExecStream,
+    InvalidTarget,
+    ProviderMisconfigured,
+    Selector,
+)
+from sessions_app.backends.launch import launch, session_environment
+from sessions_app.backends.local_stream import LocalStream, set_size
+
+SWITCH = "PORTHOLE_LOCAL_PROVIDER"
+NAME = "local"
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# A session leader that opens a terminal gets it as its controlling one (tty_ioctl(4)). Python code between fork and
+# exec could deadlock in a process with threads, so a shell does it.
+_TAKE_TERMINAL = 'tty=$1; shift; exec "$@" 0<>"$tty" 1>&0 2>&0'
+
+
+class LocalBackend(Backend):
+    """One container, called `local`: the machine that the portal runs on."""
+
+    def __init__(self) -> None:
+        if os.environ.get(SWITCH) != "1":
+            raise ProviderMisconfigured(
+                "Shells on the portal's own machine are switched off. "
+                f"The portal's operator can allow them by setting {SWITCH}=1, for a demo or development only."
+            )
+        self._leaders = cleanup.Leaders()
+        self._streams: weakref.WeakSet[LocalStream] = weakref.WeakSet()
+
+    async def check(self) -> str:
+        return f"Local processes on {platform.node()}"
+
+    async def containers(self, selector: Selector) -> list[Container]:
+        return [Container(container_name=NAME, id=NAME, image=platform.platform(terse=True), node=platform.node())]
+
+    async def discover(self, limit: int) -> list[tuple[Selector, str]]:
+        return [(Selector("", "name", NAME), "shell")][:limit]
+
+    async def exec(self, request: ExecRequest, sink: ExecSink) -> ExecStream:
+        names.exec_request(request)
+        _check_target(request.container)
+
+        async def open_stream(argv: Sequence[str], early: ExecSink) -> ExecStream:
+            return await self._open(argv, early, session_environment(request), (request.cols, request.rows))
+
+        launched = await launch(request, sink, open_stream, export=False)
+        self._leaders.remember(request.session_uid, launched.leader)
+        return launched.stream
+
+    async def end_processes(self, session_uid: str, container: Container, *, kill_protected: bool) -> CleanupReport:
+        _check_target(container)
+        argv = cleanup.argv(session_uid, self._leaders.of(session_uid), kill_protected=kill_protected)
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=_environment(),
+            start_new_session=True,
+        )
+        collected = cleanup.CollectedOutput()
+        try:
+            report = await cleanup.collect_process(process, collected)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return report or cleanup.parse_report(bytes(collected.raw), kill_protected=kill_protected)
+
+    async def close(self) -> None:
+        for stream in list(self._streams):
+            await stream.close()
+
+    async def _open(
+        self, argv: Sequence[str], sink: ExecSink, variables: Mapping[str, str], size: tuple[int, int]
+    ) -> LocalStream:
+        primary, secondary = os.openpty()
+        try:
+            set_size(primary, *size)
+            process = await asyncio.create_subprocess_exec(
+                *("/bin/sh", "-c", _TAKE_TERMINAL, "sh", os.ttyname(secondary), *argv),
+                stdin=secondary,
+                stdout=secondary,
+                stderr=secondary,
+                env={**_environment(), **variables},
+                cwd=_home(),
+                start_new_session=True,
+            )
+        except BaseException as error:
+            os.close(primary)
+            if isinstance(error, FileNotFoundError):
+                raise CommandNotFound("There is no /bin/sh on this machine.") from error
+            raise
+        finally:
+            os.close(secondary)
+        stream = LocalStream(sink, primary, process)
+        self._streams.add(stream)
+        return stream
+
+
+def _check_target(container: Container) -> None:
+    if container.pod_name or container.container_name != NAME:
+        raise InvalidTarget(f"The only container of this provider is called “{NAME}”.")
+
+
+def _home() -> str:
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    return home if Path(home).is_dir() else "/"
+
+
+def _environment() -> dict[str, str]:
+    """A clean one: the portal's own holds its secrets."""
+    user = pwd.getpwuid(os.getuid())
+    return {"PATH": _PATH, "HOME": _home(), "USER": user.pw_name, "LOGNAME": user.pw_name, "LANG": "C.UTF-8"}

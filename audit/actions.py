@@ -2,10 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
+from django.db import transaction
 from django.utils import timezone
 
-from audit.events import Action, Actor, Thing
-from audit.models import Event
+from audit.events import PORTAL, Action, Actor, Thing
+from audit.journal import JournalMissingError, Seal, seal
+from audit.models import Event, Health, Recording
+from audit.recordings import folder_of, journal_folder, journal_root, node_id
 from audit.redaction import storable_detail, storable_text
 
 if TYPE_CHECKING:
@@ -42,3 +45,80 @@ def record(
         client_agent=storable_text(actor.agent, 255),
         detail=storable_detail(detail or {}),
     )
+
+
+def open_recording(
+    *, session_uid: str, organization: "Organization", title: str, user_name: str, service_name: str
+) -> Recording:
+    """The row of a recording that begins now on this machine. Idempotent: a session has one recording.
+
+    It leaves no event of its own: the session's does. ValueError if `session_uid` is none.
+    """
+    root = journal_root()
+    recording, _ = Recording.objects.get_or_create(
+        session_uid=session_uid,
+        defaults={
+            "organization": organization,
+            "node": node_id(),
+            "path": str(journal_folder(root, session_uid).relative_to(root)),
+            "title": storable_text(title, 255),
+            "user_name": storable_text(user_name, 150),
+            "service_name": storable_text(service_name, 255),
+            "started_at": timezone.now(),
+        },
+    )
+    return recording
+
+
+def seal_recording(*, session_uid: str, actor: Actor = PORTAL) -> Recording:
+    """Close the session's journal for good and write down what it holds. Blocks while it hashes the files.
+
+    Idempotent, and safe when two processes try: one row is written and one event. Raises `JournalBusyError` while the
+    journal is still written or another process seals it, and `JournalError` if the disk refuses: try again later. A
+    journal that is not there makes the recording lost. Recording.DoesNotExist if there is none of this session.
+    """
+    recording = Recording.objects.select_related("organization").get(session_uid=session_uid)
+    if recording.sealed_at is not None or recording.health == Health.LOST:
+        return recording
+    try:
+        sealed = seal(folder_of(recording))
+    except JournalMissingError as error:
+        return mark_lost(session_uid=session_uid, detail=str(error), actor=actor)
+    return _note_seal(recording, sealed, actor)
+
+
+def mark_lost(*, session_uid: str, detail: str, actor: Actor = PORTAL) -> Recording:
+    """The journal cannot be had any more; `detail` says why. Idempotent; a sealed recording stays sealed."""
+    recording = Recording.objects.select_related("organization").get(session_uid=session_uid)
+    _finish(recording, actor, Action.RECORDING_LOST, {"reason": detail},
+            health=Health.LOST, health_detail=storable_text(detail, 500))
+    return recording
+
+
+def _note_seal(recording: Recording, sealed: Seal, actor: Actor) -> Recording:
+    gaps = f"{sealed.gap_bytes} bytes of output were shown and not recorded." if sealed.gap_bytes else ""
+    repaired = "Repaired after its portal process stopped unexpectedly." if sealed.recovered else ""
+    health = Health.GAP if sealed.gap_bytes else Health.COMPLETE
+    detail = {
+        "health": health.value, "output_bytes": sealed.output_bytes, "output_sha256": sealed.output_sha256,
+        "timeline_sha256": sealed.timeline_sha256, "duration": sealed.duration, "gap_bytes": sealed.gap_bytes,
+        "recovered": sealed.recovered,
+    }
+    _finish(
+        recording, actor, Action.RECORDING_SEALED, detail,
+        health=health, health_detail=f"{gaps} {repaired}".strip(), sealed_at=timezone.now(), duration=sealed.duration,
+        output_bytes=sealed.output_bytes, gap_bytes=sealed.gap_bytes, output_sha256=sealed.output_sha256,
+        timeline_sha256=sealed.timeline_sha256,
+    )
+    return recording
+
+
+def _finish(recording: Recording, actor: Actor, action: Action, detail: dict[str, Any], **fields: Any) -> None:
+    """Write how the recording ended, unless another process did: then nothing changes and no event is left."""
+    with transaction.atomic():
+        unfinished = Recording.objects.filter(pk=recording.pk, sealed_at__isnull=True).exclude(health=Health.LOST)
+        if unfinished.update(**fields):
+            thing = Thing("recording", recording.session_uid, f"{recording.service_name} by {recording.user_name}")
+            record(action=action, actor=actor, organization=recording.organization, thing=thing,
+                   session_uid=recording.session_uid, detail=detail)
+    recording.refresh_from_db()

@@ -61,5 +61,6 @@ class Action(StrEnum):
     SESSION_ENDED = "session.ended"
     LIMIT_REFUSED = "session.limit_refused"
     RECORDING_SEALED = "recording.sealed"
+    RECORDING_LOST = "recording.lost"
     RECORDING_VIEWED = "recording.viewed"
     RECORDING_EXPORTED = "recording.exported"

@@ -20,6 +20,7 @@ from audit.journal.layout import (
     JournalBusyError,
     JournalError,
     JournalHeader,
+    JournalMissingError,
     Seal,
     TimelineEvent,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "JournalBusyError",
     "JournalError",
     "JournalHeader",
+    "JournalMissingError",
     "JournalWriter",
     "Seal",
     "TimelineEvent",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from audit.journal.layout import OUTPUT, JournalBusyError, JournalError
+from audit.journal.layout import OUTPUT, JournalBusyError, JournalError, JournalMissingError
 
 _SENTENCES = {
     errno.ENOSPC: "The disk that holds the recordings is full. Free some space on it.",
@@ -17,7 +17,6 @@ _SENTENCES = {
     errno.EIO: "The disk that holds the recordings reports an error. Check the disk.",
     errno.EACCES: "The portal may not write to its recordings folder. Give it the right to.",
     errno.EPERM: "The portal may not write to its recordings folder. Give it the right to.",
-    errno.ENOENT: "The recording's files are missing.",
     errno.ENOTDIR: "The recording's folder is no folder.",
     errno.ELOOP: "The recording's files are symbolic links, which are not followed.",
     errno.EBADF: "The journal is closed.",
@@ -28,6 +27,8 @@ _SENTENCES = {
 
 def explain(error: OSError) -> JournalError:
     """`error` as a plain sentence without paths, fit for a page; raise it `from` the error, which has the rest."""
+    if error.errno == errno.ENOENT:
+        return JournalMissingError("The recording's files are missing.")
     sentence = _SENTENCES.get(error.errno or 0)
     return JournalError(sentence or f"The recording's files cannot be used: {os.strerror(error.errno or errno.EIO)}.")
 

@@ -34,6 +34,10 @@ class JournalBusyError(JournalError):
     """Somebody holds the journal: it is still being written, or another process is repairing or sealing it."""
 
 
+class JournalMissingError(JournalError):
+    """There is no such journal, or one of its files is gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class JournalHeader:
     """The timeline's first line."""

@@ -85,7 +85,7 @@ class _LaunchSink:
             if not _ENGINE_FAILURE.startswith(held):
                 self.open(_Started())
             return
-        if mark := _MARK.search(self._early):
+        if mark := _MARK.search(bytes(self._early)):
             if mark[1] == b"missing":
                 self._missing = True
             else:

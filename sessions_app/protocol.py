@@ -19,6 +19,9 @@ MAX_INPUT_FRAME = 1024 * 1024
 MAX_CONTROL_FRAME = 4096
 """Characters of one text frame. Every frame the protocol knows fits in 200."""
 
+CLOSE_TIMEOUT = 6.0
+"""Seconds a closing socket has to take the last frames."""
+
 MAX_COLS = 1000
 MAX_ROWS = 500
 MAX_OFFSET = 2**53
@@ -192,9 +195,9 @@ def detached(ttl: int | None) -> str:
     return _frame("detached", ttl=ttl)
 
 
-def ended(reason: str, exit_code: int | None, detail: str) -> str:
-    """The session is over."""
-    return _frame("ended", reason=reason, exit_code=exit_code, detail=detail)
+def ended(reason: str, exit_code: int | None, detail: str, *, code: str = "") -> str:
+    """The session is over. `code` is the word for a provider's error (`no_shell`, say), or empty."""
+    return _frame("ended", reason=reason, exit_code=exit_code, detail=detail, code=code)
 
 
 def error(code: Close, detail: str) -> str:

@@ -1,0 +1,114 @@
+"""Who may connect to a session: from a WebSocket's handshake to a session, a user and what the user may do there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.utils import timezone
+
+from audit.events import Actor
+from portal.permissions import Permission
+from portal.requests import actor_of_scope
+from sessions_app import actions, tickets
+from sessions_app.access import access_session
+from sessions_app.backends.base import BackendError
+from sessions_app.database import in_database
+from sessions_app.liveness import is_dead
+from sessions_app.models import Session
+from sessions_app.origins import origin_is_ours
+from sessions_app.providers import ProviderSpec, spec_of
+from sessions_app.tickets import Ticket, TicketError
+from sessions_app.words import LIVE, State
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+class Turned(Exception):
+    """The handshake is refused before it is accepted. The text is for the log; a client learns no more than 403."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A socket that may speak to a session."""
+
+    session: Session
+    user: "User"
+    actor: Actor
+    may_control: bool
+    may_watch: bool
+    spec: ProviderSpec | None
+    """None if the session is over, or its provider cannot be used."""
+    http_host: str
+    """The Host header, as the client sent it."""
+    elsewhere: str = ""
+    """The address of the other web process that owns the session, or empty."""
+
+    @property
+    def over(self) -> bool:
+        """Nothing lives there any more."""
+        return self.session.state not in LIVE
+
+
+async def admit(scope: Mapping[str, Any], own_host: str) -> Connection:
+    """Check origin, ticket, user and permission; use the ticket up. Raises `Turned`."""
+    if not origin_is_ours(scope):
+        raise Turned("its origin is not the portal's")
+    uid = scope["url_route"]["kwargs"]["uid"]
+    try:
+        ticket = tickets.read(tickets.from_subprotocols(scope.get("subprotocols", [])), session_uid=uid)
+        return await in_database(_connection, ticket, scope, own_host)
+    except TicketError as error:
+        raise Turned(f"its ticket {error}") from error
+    except (Http404, PermissionDenied) as error:
+        raise Turned(str(error)) from error
+
+
+def _connection(ticket: Ticket, scope: Mapping[str, Any], own_host: str) -> Connection:
+    user = get_user_model().objects.filter(pk=ticket.user_id, is_active=True).first()
+    if user is None:
+        raise TicketError("is for nobody who may sign in")
+    session = access_session(user, ticket.session_uid)
+    own = session.user_id == user.pk
+    may_control = own and _may(user, session, Permission.SHELL)
+    may_watch = may_control or _may(user, session, Permission.WATCH)
+    if not (may_control or may_watch):
+        raise TicketError("is for somebody who may neither use nor watch this session")
+    actions.redeem_ticket(ticket)
+    actor = actor_of_scope(scope, user)
+    if ticket.address or ticket.agent:
+        actor = Actor(actor.id, actor.name, ticket.address, ticket.agent)
+    return Connection(
+        session, user, actor, may_control, may_watch, _spec(session), _http_host(scope), _elsewhere(session, own_host)
+    )
+
+
+def _http_host(scope: Mapping[str, Any]) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"host"), "")
+
+
+def _may(user: "User", session: Session, permission: Permission) -> bool:
+    try:
+        access_session(user, session.uid, permission)
+    except (Http404, PermissionDenied):
+        return False
+    return True
+
+
+def _spec(session: Session) -> ProviderSpec | None:
+    if session.service is None or session.state not in LIVE:
+        return None
+    try:
+        return spec_of(session.service.stack.provider)
+    except BackendError:
+        return None
+
+
+def _elsewhere(session: Session, own_host: str) -> str:
+    host = session.host
+    if host is None or host.uid == own_host or session.state not in LIVE - {State.REQUESTED}:
+        return ""
+    return "" if is_dead(host, timezone.now()) else host.address

@@ -1,0 +1,127 @@
+"""Sessions in JSON."""
+
+import shlex
+from typing import Any
+
+from rest_framework import serializers
+
+from sessions_app.models import Session
+from sessions_app.protocol import MAX_COLS, MAX_ROWS
+
+MAX_WORDS = 256
+MAX_WORD = 8192
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$"
+"""What a pod's or container's name can look like at any provider; their own grammars are narrower."""
+
+
+class SessionSerializer(serializers.ModelSerializer[Session]):
+    """A session as a caller sees it."""
+
+    user = serializers.CharField(source="user_name")
+    organization = serializers.CharField(source="organization_name")
+
+    class Meta:
+        model = Session
+        fields = [
+            "uid", "kind", "via", "state", "title", "command", "user", "organization", "stack_name", "service",
+            "service_name", "namespace", "deployment_name", "pod_name", "container_name", "cols", "rows", "bytes_in",
+            "bytes_out", "created_at", "started_at", "last_activity_at", "detach_expires_at", "ended_at", "end_reason",
+            "end_detail", "exit_code", "cleanup",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class OpenedSessionSerializer(SessionSerializer):
+    """A session that was just requested, and how to connect to it."""
+
+    websocket_url = serializers.CharField(read_only=True)
+    ticket = serializers.CharField(read_only=True)
+
+    class Meta(SessionSerializer.Meta):
+        fields = [*SessionSerializer.Meta.fields, "websocket_url", "ticket"]
+        read_only_fields = fields
+
+
+class CommandField(serializers.ListField):
+    """An argument vector. A string is split into words as a shell would, and nothing in it is run by one."""
+
+    child = serializers.CharField(max_length=MAX_WORD, trim_whitespace=False, allow_blank=True)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        if isinstance(data, str):
+            try:
+                data = shlex.split(data)
+            except ValueError as error:
+                raise serializers.ValidationError(f"The command cannot be split into words: {error}.") from error
+        words: list[str] = super().to_internal_value(data)
+        if any("\0" in word for word in words):
+            raise serializers.ValidationError("A command cannot hold a NUL character.")
+        if words and not words[0]:
+            raise serializers.ValidationError("A command begins with the name of a program.")
+        return words
+
+
+class NewSessionSerializer(serializers.Serializer[Any]):
+    """What `POST sessions/` takes."""
+
+    service = serializers.IntegerField(help_text="The service's id.")
+    pod_name = serializers.RegexField(NAME, required=False, allow_blank=True)
+    container_name = serializers.RegexField(NAME, required=False, allow_blank=True)
+    command = CommandField(required=False, max_length=MAX_WORDS, help_text="Argument vector; empty: the best shell found.")
+    title = serializers.CharField(required=False, allow_blank=True, max_length=255)
+    cols = serializers.IntegerField(required=False, min_value=1, max_value=MAX_COLS, default=80)
+    rows = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ROWS, default=24)
+
+
+class ResizeSerializer(serializers.Serializer[Any]):
+    """What `POST sessions/{uid}/resize/` takes."""
+
+    cols = serializers.IntegerField(min_value=1, max_value=MAX_COLS)
+    rows = serializers.IntegerField(min_value=1, max_value=MAX_ROWS)
+
+
+class DetachSerializer(serializers.Serializer[Any]):
+    """What `POST sessions/{uid}/detach/` takes."""
+
+    ttl = serializers.IntegerField(required=False, allow_null=True, default=None, help_text="Seconds.")
+
+
+class TerminateSerializer(serializers.Serializer[Any]):
+    """What `POST sessions/{uid}/terminate/` takes."""
+
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=400, default="")
+
+
+class TicketSerializer(serializers.Serializer[Any]):
+    """A fresh ticket and where to present it."""
+
+    ticket = serializers.CharField()
+    websocket_url = serializers.CharField()
+    expires_in = serializers.IntegerField(help_text="Seconds.")
+
+
+class ContainerSerializer(serializers.Serializer[Any]):
+    """A container found live at the provider."""
+
+    container_name = serializers.CharField()
+    pod_name = serializers.CharField()
+    namespace = serializers.CharField()
+    deployment_name = serializers.CharField()
+    image = serializers.CharField()
+    state = serializers.CharField()
+    ready = serializers.BooleanField()
+    started_at = serializers.CharField()
+    node = serializers.CharField()
+    default = serializers.BooleanField()
+
+
+class StreamSerializer(serializers.Serializer[Any]):
+    """One row of the live table."""
+
+    id = serializers.CharField()
+    created = serializers.DateTimeField()
+    duration = serializers.IntegerField(help_text="Seconds.")
+    status = serializers.ChoiceField(choices=["PENDING", "ACTIVE", "DETACHED", "STOPPED"])
+    bytes_in = serializers.IntegerField()
+    bytes_out = serializers.IntegerField()
+    params = serializers.DictField()

@@ -1,0 +1,240 @@
+"""The API of sessions: look, open, attach, resize, detach, end."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import GenericAPIView, ListAPIView, RetrieveAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from portal.access import access_service
+from portal.api.permissions import Scopes
+from portal.models import ApiToken
+from portal.permissions import Permission
+from portal.requests import actor_of
+from sessions_app import actions, tickets
+from sessions_app.access import access_session
+from sessions_app.api.serializers import (
+    ContainerSerializer,
+    DetachSerializer,
+    NewSessionSerializer,
+    OpenedSessionSerializer,
+    ResizeSerializer,
+    SessionSerializer,
+    StreamSerializer,
+    TerminateSerializer,
+    TicketSerializer,
+)
+from sessions_app.detaching import DetachRefused, detach_ttl
+from sessions_app.models import Session
+from sessions_app.opening import live_containers, open_shell
+from sessions_app.querysets import SessionQuerySet
+from sessions_app.streams import SORT_FIELDS, rows_of
+from sessions_app.words import EndReason, Kind, State, Via
+
+CLI_AGENT = "porthole/"
+
+
+def websocket_url(request: Request, session: Session) -> str:
+    """Where to connect to a session, by the name under which the client reached the portal."""
+    return request.build_absolute_uri(f"/ws/sessions/{session.uid}/").replace("http", "ws", 1)
+
+
+def user_of(request: Request) -> User:
+    """The signed-in user: every view here asks for one."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def via_of(request: Request) -> Via:
+    """What a request came with: a page's login, or a token of the command line or an integration."""
+    if request.auth is None:
+        return Via.WEB
+    return Via.CLI if request.headers.get("User-Agent", "").startswith(CLI_AGENT) else Via.API
+
+
+class SessionList(ListAPIView[Session]):
+    """Sessions: the caller's own, and those of services the caller audits, watches or may end."""
+
+    serializer_class = SessionSerializer
+    scopes: Scopes = {"GET": Permission.VIEW, "POST": Permission.SHELL}
+
+    def get_queryset(self) -> SessionQuerySet:
+        sessions = Session.objects.visible_to(user_of(self.request))
+        wanted = self.request.query_params
+        if "state" in wanted:
+            sessions = sessions.in_states(_words(wanted["state"], "state", State))
+        if "kind" in wanted:
+            sessions = sessions.of_kinds(_words(wanted["kind"], "kind", Kind))
+        if "user" in wanted:
+            sessions = sessions.of_user(wanted["user"])
+        if "service" in wanted:
+            sessions = sessions.of_service(_number(wanted["service"], "service"))
+        return sessions
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("state", description="One or more states, with commas."),
+            OpenApiParameter("kind", description="One or more kinds, with commas."),
+            OpenApiParameter("user", description="A user name."),
+            OpenApiParameter("service", OpenApiTypes.INT, description="A service's id."),
+        ]
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(request=NewSessionSerializer, responses={201: OpenedSessionSerializer})
+    def post(self, request: Request) -> Response:
+        """Take a place of a service for a shell in one of its containers. Connect within 60 seconds."""
+        asked = NewSessionSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        wanted = dict(asked.validated_data)
+        user = user_of(request)
+        service = access_service(user, wanted.pop("service"), Permission.SHELL)
+        token = request.auth if isinstance(request.auth, ApiToken) else None
+        session = open_shell(
+            user=user, service=service, via=via_of(request), actor=actor_of(request), api_token=token, **wanted
+        )
+        session.websocket_url = websocket_url(request, session)  # type: ignore[attr-defined]
+        session.ticket = tickets.issue(session_uid=session.uid, user_id=user.pk)  # type: ignore[attr-defined]
+        return Response(OpenedSessionSerializer(session).data, status=status.HTTP_201_CREATED)
+
+
+class SessionDetail(RetrieveAPIView[Session]):
+    """One session."""
+
+    serializer_class = SessionSerializer
+    scopes: Scopes = {"GET": Permission.VIEW}
+
+    def get_object(self) -> Session:
+        return access_session(user_of(self.request), self.kwargs["uid"])
+
+
+class SessionAct(GenericAPIView[Session]):
+    """Something that is done to one session; answers with the session as it is then."""
+
+    scopes: Scopes = {"POST": Permission.SHELL}
+    permission = Permission.TERMINATE
+
+    def session(self) -> Session:
+        """For its own user, or whoever holds the view's permission on its service."""
+        return access_session(user_of(self.request), self.kwargs["uid"], self.permission)
+
+    def asked(self) -> dict[str, Any]:
+        """The body, checked."""
+        body = self.get_serializer(data=self.request.data)
+        body.is_valid(raise_exception=True)
+        return dict(body.validated_data)
+
+    def answer(self, session: Session) -> Response:
+        session.refresh_from_db()
+        return Response(SessionSerializer(session).data)
+
+
+class Ticket(SessionAct):
+    """A fresh ticket, for one connection within 60 seconds."""
+
+    permission = Permission.WATCH
+    serializer_class = TicketSerializer
+
+    @extend_schema(request=None, responses=TicketSerializer)
+    def post(self, request: Request, uid: str) -> Response:
+        session = self.session()
+        ticket = tickets.issue(session_uid=session.uid, user_id=user_of(request).pk)
+        lifetime = settings.PORTHOLE_TICKET_LIFETIME
+        return Response(
+            {"ticket": ticket, "websocket_url": websocket_url(request, session), "expires_in": lifetime}
+        )
+
+
+class Resize(SessionAct):
+    """Set the terminal's size."""
+
+    serializer_class = ResizeSerializer
+
+    @extend_schema(responses=SessionSerializer)
+    def post(self, request: Request, uid: str) -> Response:
+        session = self.session()
+        actions.request_resize(session=session, actor=actor_of(request), **self.asked())
+        return self.answer(session)
+
+
+class Detach(SessionAct):
+    """Let the session run on without a window."""
+
+    serializer_class = DetachSerializer
+
+    @extend_schema(responses=SessionSerializer)
+    def post(self, request: Request, uid: str) -> Response:
+        session = self.session()
+        try:
+            ttl = detach_ttl(session, self.asked()["ttl"])
+        except DetachRefused as refusal:
+            raise ValidationError({"ttl": [str(refusal)]}) from refusal
+        actions.request_detach(session=session, ttl=ttl, actor=actor_of(request))
+        return self.answer(session)
+
+
+class Terminate(SessionAct):
+    """End the session and every process it started."""
+
+    serializer_class = TerminateSerializer
+    scopes: Scopes = {"POST": Permission.TERMINATE}
+
+    @extend_schema(responses=SessionSerializer)
+    def post(self, request: Request, uid: str) -> Response:
+        session = self.session()
+        own = session.user_id == user_of(request).pk
+        reason = EndReason.CLOSED_BY_USER if own else EndReason.TERMINATED
+        detail = self.asked()["reason"] or ("" if own else f"{user_of(request).get_username()} ended it.")
+        actions.request_end(session=session, reason=reason, actor=actor_of(request), detail=detail)
+        return self.answer(session)
+
+
+class Containers(APIView):
+    """The containers of a service, found live at its provider."""
+
+    scopes: Scopes = {"GET": Permission.VIEW}
+
+    @extend_schema(responses=ContainerSerializer(many=True))
+    def get(self, request: Request, pk: int) -> Response:
+        containers = live_containers(access_service(user_of(request), pk))
+        return Response(ContainerSerializer(containers, many=True).data)
+
+
+class Streams(APIView):
+    """The live table: sessions that run, and for a minute those that stopped."""
+
+    scopes: Scopes = {"GET": Permission.VIEW}
+
+    @extend_schema(
+        parameters=[OpenApiParameter("sort", description=f"Fields with commas, - for descending: {', '.join(SORT_FIELDS)}")],
+        responses=StreamSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        fields = [word for word in request.query_params.get("sort", "-created").split(",") if word]
+        if unknown := [word for word in fields if word.removeprefix("-") not in SORT_FIELDS]:
+            raise ValidationError({"sort": [f"{unknown[0]!r} is no field to sort by. Known: {', '.join(SORT_FIELDS)}."]})
+        now = timezone.now()
+        sessions = Session.objects.visible_to(user_of(request)).streaming(now)
+        return Response(StreamSerializer(rows_of(sessions, now, fields), many=True).data)
+
+
+def _words(text: str, name: str, known: type[State] | type[Kind]) -> list[str]:
+    words = [word for word in text.split(",") if word]
+    if unknown := [word for word in words if word not in list(known)]:
+        raise serializers.ValidationError({name: [f"{unknown[0]!r} is not known. Known: {', '.join(known)}."]})
+    return words
+
+
+def _number(text: str, name: str) -> int:
+    if not text.isdecimal() or len(text) > 18:
+        raise serializers.ValidationError({name: ["This is a whole number."]})
+    return int(text)

@@ -1,0 +1,193 @@
+"""The WebSocket of a session: check the ticket, hand the socket to the session host, pass frames both ways."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from channels.consumer import AsyncConsumer
+
+from sessions_app import protocol
+from sessions_app.admission import Connection, Turned, admit
+from sessions_app.afterwards import tell_the_end
+from sessions_app.detaching import DetachRefused, detach_ttl
+from sessions_app.engine.session import LiveSession
+from sessions_app.engine.viewer import Viewer
+from sessions_app.host import HostStopping, SessionHost
+from sessions_app.hosted import HostedSession
+from sessions_app.protocol import Ack, Close, Detach, FrameError, Hello, Ping, Resize, Stay
+from sessions_app.relay import relay
+
+logger = logging.getLogger(__name__)
+
+HELLO_TIMEOUT = 10.0
+"""Seconds a client has to say hello."""
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Gone(Exception):
+    """The client closed the socket."""
+
+
+class AsgiSocket:
+    """The sending half of an ASGI WebSocket."""
+
+    __slots__ = ("_send",)
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    async def send_bytes(self, data: bytes) -> None:
+        await self._send({"type": "websocket.send", "bytes": data})
+
+    async def send_text(self, text: str) -> None:
+        await self._send({"type": "websocket.send", "text": text})
+
+    async def close(self, code: int) -> None:
+        await self._send({"type": "websocket.close", "code": int(code)})
+
+
+class TerminalConsumer(AsyncConsumer):  # type: ignore[misc]
+    """`/ws/sessions/{uid}/`.
+
+    It reads its messages itself instead of having Channels dispatch them: that saves two tasks for each keystroke,
+    takes a disconnect as soon as it comes, and leaves one `finally` that runs whatever happens.
+    """
+
+    host: SessionHost | None = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        host = self.host
+        assert host is not None, "make it with TerminalConsumer.as_asgi(host=…)"
+        await receive()  # websocket.connect
+        socket = AsgiSocket(send)
+        try:
+            connection = await admit(scope, (await host.start()).uid)
+        except (Turned, TimeoutError) as refusal:
+            logger.info("a socket to %s was refused: %s", scope["path"], refusal)
+            await socket.close(Close.ACCESS_REVOKED)  # before accept: the client sees 403
+            return
+        await send({"type": "websocket.accept", "subprotocol": protocol.SUBPROTOCOL})
+        try:
+            await self._serve(host, connection, receive, socket)
+        except Gone:
+            pass
+        except FrameError as error:
+            await _refuse(socket, error.code, str(error))
+        except HostStopping:
+            await _refuse(socket, Close.SERVICE_RESTART, "The portal is restarting. Reconnect in a moment.")
+
+    async def _serve(self, host: SessionHost, connection: Connection, receive: Receive, socket: AsgiSocket) -> None:
+        hello = await _hello(receive)
+        if hello.mode == "control" and not connection.may_control:
+            await _refuse(socket, Close.ACCESS_REVOKED, "Only its own user may type into a session. You may watch it.")
+            return
+        if connection.elsewhere:
+            await relay(connection, hello, receive, socket)
+            return
+        session = connection.session
+        hosted = host.find(session.uid)
+        if hosted is None and not connection.over and connection.spec is not None:
+            if hello.mode == "watch":
+                await _refuse(socket, Close.NO_SESSION, "The session has not begun.")
+                return
+            await socket.send_text(protocol.state("provisioning"))
+            hosted = await host.open(session, connection.spec, cols=hello.cols, rows=hello.rows)
+        if hosted is not None:
+            await hosted.ready.wait()
+            if hosted.live is not None and not hosted.last_words:
+                await self._attend(host, hosted, hosted.live, connection, hello, receive, socket)
+                return
+        await tell_the_end(session.uid, hello, hosted.last_words if hosted else "", socket)
+
+    async def _attend(
+        self, host: SessionHost, hosted: HostedSession, live: LiveSession, connection: Connection, hello: Hello,
+        receive: Receive, socket: AsgiSocket,
+    ) -> None:  # fmt: skip
+        """Two tasks until either is over: one moves the viewer along the log, one takes the client's frames."""
+        viewer = host.attach(hosted, live, hello, connection.actor, socket)
+        ttl: int | None = None
+        sending = asyncio.create_task(viewer.run(), name=f"send {live.uid}")
+        reading = asyncio.create_task(_read(receive, hosted, live, viewer), name=f"read {live.uid}")
+        try:
+            await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                ttl = _after_reading(reading, viewer)
+                if viewer.closing:  # the last words are still to be sent
+                    await asyncio.wait({sending}, timeout=protocol.CLOSE_TIMEOUT)
+            if sending.done():
+                sending.result()
+        finally:
+            for task in (sending, reading):
+                task.cancel()
+            await asyncio.wait({sending, reading})
+            host.leave(hosted, live, viewer, connection.actor, ttl)
+
+
+def _after_reading(reading: "asyncio.Task[int]", viewer: Viewer) -> int | None:
+    """Close the viewer as its client's last frame deserves. Returns the TTL of a detach, None if the client is gone."""
+    try:
+        ttl = reading.result()
+    except Gone:
+        return None
+    except FrameError as error:
+        viewer.close(error.code, protocol.error(error.code, str(error)))
+        return None
+    viewer.close(Close.NORMAL, protocol.detached(ttl))
+    return ttl
+
+
+async def _hello(receive: Receive) -> Hello:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(HELLO_TIMEOUT):
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                raise Gone
+            frame = protocol.parse_client_frame(message.get("text") or "")
+            if isinstance(frame, Hello):
+                return frame
+    raise FrameError('The first frame must be a "hello".')
+
+
+async def _read(receive: Receive, hosted: HostedSession, live: LiveSession, viewer: Viewer) -> int:
+    """Pass the client's frames on until it detaches; returns for how long. Raises `Gone` or `FrameError`."""
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            raise Gone
+        data: bytes | None = message.get("bytes")
+        if data is not None:
+            if len(data) > protocol.MAX_INPUT_FRAME:
+                raise FrameError("A frame of input may have 1 MiB.", Close.FRAME_TOO_LARGE)
+            live.feed(viewer, data)
+            continue
+        match protocol.parse_client_frame(message["text"]):
+            case Ack(offset):
+                if not live.ack(viewer, offset):
+                    raise FrameError("An ack names an offset that was not sent.")
+            case Resize(cols, rows):
+                if viewer is live.controller:
+                    live.resize(cols, rows)
+            case Stay():
+                if viewer is live.controller:
+                    live.touch()
+            case Ping():
+                viewer.tell(protocol.pong())
+            case Detach(ttl):
+                if viewer is not live.controller:
+                    raise FrameError("Only the controller may detach a session.")
+                try:
+                    return detach_ttl(hosted.row, ttl)
+                except DetachRefused as refusal:
+                    viewer.tell(protocol.notice("detach_refused", str(refusal)))
+            case Hello():
+                raise FrameError('"hello" comes first, and once.')
+
+
+async def _refuse(socket: AsgiSocket, code: Close, detail: str) -> None:
+    await socket.send_text(protocol.error(code, detail))
+    await socket.close(code)

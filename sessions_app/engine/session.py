@@ -1,0 +1,285 @@
+"""A live session: one exec stream, one output log, the viewers along it. Asyncio only; it knows no database."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from audit.journal import JournalError
+from sessions_app import protocol
+from sessions_app.backends.base import BackendError, ExecStream
+from sessions_app.engine.log import OutputLog
+from sessions_app.engine.viewer import WATCHER_BACKLOG, WINDOW, Mode, Socket, Viewer
+from sessions_app.protocol import Close
+
+INPUT_BUFFER = 4 * 1024 * 1024
+"""Bytes of input that may wait for the container. A client that sends more without minding `input_ack` is cut off."""
+
+INPUT_STRIDE = 64 * 1024
+"""Bytes of input after which the engine waits for the container to take them, and tells the client."""
+
+RESIZE_INTERVAL = 0.05
+"""Seconds between two sizes passed on; what comes in between is joined to the last one."""
+
+RESUME_BELOW = WINDOW // 2
+
+
+class Journal(Protocol):
+    """What the engine writes the record to: `audit.journal.JournalWriter` is one."""
+
+    def output(self, data: bytes) -> None: ...
+    def gap(self, length: int) -> None: ...
+    def resize(self, cols: int, rows: int) -> None: ...
+    def marker(self, label: str) -> None: ...
+
+
+class Keystrokes(Protocol):
+    """Takes what is typed and what is echoed, where an organization records input."""
+
+    def typed(self, data: bytes) -> None: ...
+    def echoed(self, data: bytes) -> None: ...
+
+
+class Owner(Protocol):
+    """Who owns the session and is told of what ends it. Called on the event loop; must not block."""
+
+    def stream_closed(self, exit_code: int | None, error: BackendError | None) -> None: ...
+    def recording_failed(self, error: JournalError) -> None: ...
+    def quota_reached(self) -> None: ...
+
+
+class LiveSession:
+    """The engine of one session. It is the `ExecSink` of its stream.
+
+    Every byte of output goes to the journal first, then to the log, then to the viewers. `run` does what must wait:
+    large input and resizes. Ending it is the owner's business.
+    """
+
+    def __init__(
+        self,
+        uid: str,
+        journal: Journal,
+        owner: Owner,
+        *,
+        older: Callable[[int, int], Awaitable[bytes]],
+        cols: int,
+        rows: int,
+        strict: bool,
+        output_quota: int,
+        keystrokes: Keystrokes | None = None,
+    ) -> None:
+        self.uid = uid
+        self.cols, self.rows = cols, rows
+        self.log = OutputLog()
+        self.bytes_in = 0
+        self.last_input = time.monotonic()
+        self.viewers: list[Viewer] = []
+        self.controller: Viewer | None = None
+        self._journal, self._owner, self._older = journal, owner, older
+        self._strict, self._quota, self._keystrokes = strict, output_quota, keystrokes
+        self._stream: ExecStream | None = None
+        self._paused = False
+        self._shut = False
+        self._unrecorded = 0
+        self._input: deque[tuple[Viewer, bytes]] = deque()
+        self._input_waiting = 0
+        self._input_stride = 0
+        self._draining = False
+        self._new_size = asyncio.Event()
+        self._full = asyncio.Event()
+
+    # --- the stream's side -------------------------------------------------------------------------------------
+
+    def connect(self, stream: ExecStream) -> None:
+        """The exec stream is open: input and sizes go there from now on."""
+        self._stream = stream
+        self._regulate()
+        self._full.set()
+
+    def output(self, data: bytes) -> None:
+        """Bytes from the container: recorded, kept, then shown."""
+        try:
+            if self._unrecorded:
+                self._journal.gap(self._unrecorded)
+                self._unrecorded = 0
+            self._journal.output(data)
+        except JournalError as error:
+            if self._strict:
+                if not self._shut:
+                    self._owner.recording_failed(error)
+                return  # what is not on record is not shown
+            if not self._unrecorded:
+                self.announce(protocol.notice("recording_gap", f"This part is not being recorded: {error}"))
+            self._unrecorded += len(data)
+        self.log.append(data)
+        if self._keystrokes is not None:
+            self._keystrokes.echoed(data)
+        for viewer in self.viewers:
+            viewer.wake()
+        self._regulate()
+        if self.log.end > self._quota and not self._shut:
+            self._owner.quota_reached()
+
+    def closed(self, exit_code: int | None, error: BackendError | None) -> None:
+        """The stream is over."""
+        self._owner.stream_closed(exit_code, error)
+
+    def _regulate(self) -> None:
+        """Stop the container's output while the controller is a window behind; drop watchers that fall behind."""
+        stream = self._stream
+        if stream is None:
+            return
+        end = self.log.end
+        behind = end - self.controller.acked if self.controller is not None else 0
+        if not self._paused and behind >= WINDOW:
+            self._paused = True
+            stream.pause_reading()
+        elif self._paused and behind < RESUME_BELOW:
+            self._paused = False
+            stream.resume_reading()
+        if len(self.viewers) > 1:
+            for viewer in self.viewers:
+                if viewer is not self.controller and end - viewer.acked > WATCHER_BACKLOG:
+                    viewer.close(Close.TOO_SLOW, protocol.error(Close.TOO_SLOW, "This window could not keep up."))
+
+    # --- the viewers' side -------------------------------------------------------------------------------------
+
+    def new_viewer(self, socket: Socket, *, offset: int, mode: Mode, user_name: str) -> Viewer:
+        """A viewer of this session's log; `attach` adds it."""
+        return Viewer(socket, self.log, self._older, offset=offset, mode=mode, user_name=user_name)
+
+    def attach(self, viewer: Viewer) -> Viewer | None:
+        """Add a viewer. Returns the controller that it takes the place of, already told to close."""
+        previous = None
+        if viewer.mode == "control":
+            previous, self.controller = self.controller, viewer
+            if previous is not None:
+                detail = "This session was opened in another window."
+                previous.close(Close.TAKEN_OVER, protocol.error(Close.TAKEN_OVER, detail))
+        self.viewers.append(viewer)
+        self._regulate()
+        return previous
+
+    def leave(self, viewer: Viewer) -> bool:
+        """Remove a viewer. True if it was the controller, so that the session is without one now."""
+        if viewer in self.viewers:
+            self.viewers.remove(viewer)
+        if self.controller is not viewer:
+            return False
+        self.controller = None
+        self._regulate()
+        return True
+
+    def ack(self, viewer: Viewer, offset: int) -> bool:
+        """A viewer has rendered up to `offset`. False if that was never sent to it."""
+        if not viewer.ack(offset):
+            return False
+        if self._paused:
+            self._regulate()
+        return True
+
+    def announce(self, frame: str) -> None:
+        """A text frame for every viewer."""
+        for viewer in self.viewers:
+            viewer.tell(frame)
+
+    def feed(self, viewer: Viewer, data: bytes) -> None:
+        """Input from the controller. Anyone else's is dropped, as is everything once the session is ending."""
+        if viewer is not self.controller or viewer.closing or self._shut or not data:
+            return
+        self.touch()
+        self.bytes_in += len(data)
+        if self._keystrokes is not None:
+            self._keystrokes.typed(data)
+        if self._stream is not None and not self._draining and not self._input:
+            self._pass_on(self._stream, viewer, data)
+            return
+        if self._input_waiting + len(data) > INPUT_BUFFER:
+            detail = "Input came faster than the container takes it. Reconnect to go on."
+            viewer.close(Close.TOO_SLOW, protocol.error(Close.TOO_SLOW, detail))
+            return
+        self._input.append((viewer, data))
+        self._input_waiting += len(data)
+
+    def touch(self) -> None:
+        """Somebody is there."""
+        self.last_input = time.monotonic()
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Set the terminal's size; passed on soon, joined with what else comes in between."""
+        if (cols, rows) == (self.cols, self.rows):
+            return
+        self.cols, self.rows = cols, rows
+        self._new_size.set()
+
+    def mark(self, label: str) -> None:
+        """Put a marker on the record's timeline."""
+        try:
+            self._journal.marker(label)
+        except JournalError as error:
+            if self._strict and not self._shut:
+                self._owner.recording_failed(error)
+
+    def shut(self) -> None:
+        """From here on no input reaches the container; output still flows, unpaused, so that the end is on record."""
+        self._shut = True
+        self._input.clear()
+        self._input_waiting = 0
+        if self._stream is not None and self._paused:
+            self._paused = False
+            self._stream.resume_reading()
+
+    # --- what must wait ----------------------------------------------------------------------------------------
+
+    def _pass_on(self, stream: ExecStream, viewer: Viewer, data: bytes) -> None:
+        stream.write(data)
+        viewer.input_taken += len(data)
+        self._input_stride += len(data)
+        if self._input_stride >= INPUT_STRIDE:
+            self._draining = True
+            self._full.set()
+
+    async def run(self) -> None:
+        """Pass on sizes and large input until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._pass_on_sizes())
+            tasks.create_task(self._pass_on_queue())
+
+    async def _pass_on_queue(self) -> None:
+        """Keystrokes go straight to the stream; whatever is more than it takes at once waits here."""
+        while True:
+            await self._full.wait()
+            self._full.clear()
+            stream = self._stream
+            if stream is None:
+                continue
+            await stream.drain()
+            self._draining = False
+            self._input_stride = 0
+            while self._input and not self._draining:
+                viewer, data = self._input.popleft()
+                self._input_waiting -= len(data)
+                self._pass_on(stream, viewer, data)
+            if self.controller is not None:
+                self.controller.tell(protocol.input_ack(self.controller.input_taken))
+
+    async def _pass_on_sizes(self) -> None:
+        while True:
+            await self._new_size.wait()
+            stream = self._stream
+            if stream is None:
+                await asyncio.sleep(RESIZE_INTERVAL)
+                continue
+            self._new_size.clear()
+            cols, rows = self.cols, self.rows
+            try:
+                self._journal.resize(cols, rows)
+            except JournalError as error:
+                if self._strict and not self._shut:
+                    self._owner.recording_failed(error)
+            await stream.resize(cols, rows)
+            for viewer in self.viewers:
+                if viewer is not self.controller:
+                    viewer.tell(protocol.state("active", cols=cols, rows=rows))
+            await asyncio.sleep(RESIZE_INTERVAL)

@@ -1,0 +1,145 @@
+"""One socket that is attached to a live session: its place in the output log and what is still to be sent to it."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Literal, Protocol
+
+from sessions_app import protocol
+from sessions_app.engine.log import OutputLog
+from sessions_app.protocol import Close
+
+WINDOW = 1024 * 1024
+"""Bytes a viewer may have been sent without having acknowledged them. A controller that is a window behind stops the
+container's output."""
+
+WATCHER_BACKLOG = 8 * 1024 * 1024
+"""Bytes a watcher may fall behind before it is dropped: it never slows the session."""
+
+SEND_SIZE = 64 * 1024
+"""Bytes in one binary frame, at most."""
+
+FAREWELL_TIMEOUT = 5.0
+"""Seconds a closing viewer has to take what is still to be sent."""
+
+MAX_FRAMES = 256
+"""Text frames that may wait for one viewer."""
+
+
+Mode = Literal["control", "watch"]
+
+
+class Socket(Protocol):
+    """What a viewer needs of its transport."""
+
+    async def send_bytes(self, data: bytes) -> None: ...
+    async def send_text(self, text: str) -> None: ...
+    async def close(self, code: int) -> None: ...
+
+
+class Viewer:
+    """Moves one socket along the log. `run` is the only sender; everything else sets state and wakes it."""
+
+    def __init__(
+        self,
+        socket: Socket,
+        log: OutputLog,
+        older: Callable[[int, int], Awaitable[bytes]],
+        *,
+        offset: int,
+        mode: Mode,
+        user_name: str,
+    ) -> None:
+        self.mode = mode
+        self.user_name = user_name
+        self.sent = offset
+        self.acked = offset
+        self.input_taken = 0
+        """Bytes of its input that went to the container."""
+        self.let_go = False
+        """It was told to detach, so its leaving is no lost connection."""
+        self._socket = socket
+        self._log = log
+        self._older = older
+        self._frames: deque[str] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._close: Close | None = None
+        self._last_words = ""
+
+    def wake(self) -> None:
+        """There is something new to send."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def tell(self, frame: str) -> None:
+        """Queue one text frame; it goes out before further output."""
+        if len(self._frames) < MAX_FRAMES:
+            self._frames.append(frame)
+            self.wake()
+
+    def ack(self, offset: int) -> bool:
+        """The client has rendered up to `offset`. False if that was never sent."""
+        if offset > self.sent:
+            return False
+        if offset > self.acked:
+            self.acked = offset
+            self.wake()
+        return True
+
+    def close(self, code: Close, last_words: str = "") -> None:
+        """Send what the window allows, then `last_words`, then close. The first call counts."""
+        if self._close is None:
+            self._close, self._last_words = code, last_words
+            self.wake()
+
+    @property
+    def closing(self) -> bool:
+        """No further input is taken from it."""
+        return self._close is not None
+
+    async def run(self) -> None:
+        """Send until closed. Returns once the socket was told to close."""
+        while self._close is None:
+            if not await self._send_some():
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+                self._waiter = None
+        # Whoever is let go because of what it did itself needs no more output; at a normal end nothing may be missing.
+        if self._close in (Close.NORMAL, Close.SERVICE_RESTART):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL_TIMEOUT):
+                    await self._send_rest()
+        while self._frames:
+            await self._socket.send_text(self._frames.popleft())
+        if self._last_words:
+            await self._socket.send_text(self._last_words)
+        await self._socket.close(self._close)
+
+    async def _send_some(self) -> bool:
+        """Send frames and one piece of output. False if there was nothing to do."""
+        if self._frames:
+            await self._socket.send_text(self._frames.popleft())
+            return True
+        room = self.acked + WINDOW - self.sent
+        if room <= 0 or self.sent >= self._log.end:
+            return False
+        limit = min(room, SEND_SIZE)
+        data = self._log.newest(self.sent, limit)
+        if data is None:
+            data = await self._older(self.sent, min(limit, self._log.start - self.sent))
+            if not data:  # a best-effort journal that lost these bytes
+                self.sent = self._log.start
+                self._frames.append(protocol.notice("recording_gap", "Some output could not be kept and is missing."))
+                return True
+        self.sent += len(data)
+        await self._socket.send_bytes(data)
+        return True
+
+    async def _send_rest(self) -> None:
+        while self.sent < self._log.end:
+            if not await self._send_some():
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+                self._waiter = None

@@ -1,0 +1,242 @@
+"""The session host: what a web process does for the live sessions it owns.
+
+It holds a lease in the database and the lock of a file, opens sessions for viewers, and every two seconds looks at
+its rows: who asked for an end, who lost access. It joins the engine to the database; `hosted.py` is one session's life.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.utils import timezone
+
+from audit.events import Actor
+from audit.recordings import node_id
+from portal.actions.nudges import HOSTS_GROUP
+from sessions_app import actions, protocol
+from sessions_app.database import in_database
+from sessions_app.engine.session import LiveSession
+from sessions_app.engine.viewer import Socket, Viewer
+from sessions_app.hosted import EndOrder, HostedSession
+from sessions_app.liveness import hold_lock, release_lock
+from sessions_app.models import Session
+from sessions_app.models import SessionHost as HostRow
+from sessions_app.orphans import end_orphans
+from sessions_app.protocol import FrameError, Hello
+from sessions_app.providers import BackendPool, ProviderSpec, keep_backends
+from sessions_app.words import EndReason, State
+
+logger = logging.getLogger(__name__)
+
+LOOK_INTERVAL = 2.0
+"""Seconds between two looks at the rows: how late a lost nudge can make an end."""
+
+FLUSH_INTERVAL = 5.0
+"""Seconds between two writes of counters, and between two syncs of the journals."""
+
+STOP_TIMEOUT = 25.0
+"""Seconds all sessions have to end when the process is asked to stop."""
+
+REPLAY = 256 * 1024
+"""Bytes of newest output that a window gets which does not know the session yet."""
+
+NUDGE_EXPIRY = 3600.0
+"""Seconds after which the host joins the nudges' group again (a channel layer forgets members after a day)."""
+
+
+class HostStopping(Exception):
+    """This process takes no more sessions: it is about to end."""
+
+
+class SessionHost:
+    """The live sessions of one process. Started with the first socket, or before by `manage.py serve`."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, HostedSession] = {}
+        self._row: HostRow | None = None
+        self._lock_file: int = -1
+        self._starting = asyncio.Lock()
+        self._stopping = False
+        self._nudged = asyncio.Event()
+        self._backends: BackendPool | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- start and stop ----------------------------------------------------------------------------------------
+
+    async def start(self) -> HostRow:
+        """Take a lease and begin to look after sessions. Safe to call again; returns the host's row."""
+        async with self._starting:
+            if self._row is None:
+                uid = secrets.token_hex(16)
+                self._lock_file = await asyncio.to_thread(hold_lock, uid)
+                self._backends = keep_backends()
+                self._row = await in_database(
+                    actions.register_host, uid=uid, node=node_id(), pid=os.getpid(),
+                    address=settings.PORTHOLE_HOST_ADDRESS,
+                )
+                self._own(self._watch_rows(), "watch rows")
+                self._own(self._flush(), "flush")
+                self._own(self._listen(), "listen for nudges")
+                self._own(end_orphans(), "end what a dead process left")
+            return self._row
+
+    async def stop(self) -> None:
+        """End every session, seal its recording, give the lease back."""
+        self._stopping = True
+        detail = "The portal was restarted. What was on the screen is in the recording."
+        for hosted in self.sessions.values():
+            hosted.end(EndOrder(EndReason.HOST_LOST, detail))
+        if self.sessions:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_TIMEOUT):
+                    await asyncio.gather(*(hosted.done.wait() for hosted in list(self.sessions.values())))
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+        if self._backends is not None:
+            await self._backends.close()
+        if self._row is not None:
+            await in_database(actions.stop_host, self._row)
+            release_lock(self._row.uid, self._lock_file)
+
+    def _own(self, work: Awaitable[None], name: str) -> None:
+        """Run something as long as the host lives; the set keeps it, `stop` cancels it, an error is logged."""
+
+        async def owned() -> None:
+            try:
+                await work
+            except Exception:
+                logger.exception("the session host's task %r failed", name)
+
+        task = asyncio.get_running_loop().create_task(owned(), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- sessions ----------------------------------------------------------------------------------------------
+
+    def find(self, uid: str) -> HostedSession | None:
+        """A session of this process that is not over."""
+        return self.sessions.get(uid)
+
+    async def open(self, session: Session, spec: ProviderSpec, *, cols: int, rows: int) -> HostedSession | None:
+        """Make a requested session this process's own and start it. None if another process has it, or it is over."""
+        row = await self.start()
+        if self._stopping:
+            raise HostStopping
+        if not await in_database(actions.claim, uid=session.uid, host=row, cols=cols, rows=rows):
+            return self.find(session.uid)
+        session.cols, session.rows = cols, rows
+        hosted = HostedSession(session, spec)
+        self.sessions[session.uid] = hosted
+        self._own(self._run(hosted), f"session {session.uid}")
+        return hosted
+
+    async def _run(self, hosted: HostedSession) -> None:
+        try:
+            await hosted.run()
+        finally:
+            del self.sessions[hosted.row.uid]
+
+    def attach(
+        self, hosted: HostedSession, live: LiveSession, hello: Hello, actor: Actor, socket: Socket
+    ) -> Viewer:
+        """Add a viewer where it left off. Raises `FrameError` for an offset that does not exist."""
+        end = live.log.end
+        offset = max(0, end - REPLAY) if hello.offset is None else hello.offset
+        if offset > end:
+            raise FrameError("The offset lies beyond the session's output.")
+        viewer = live.new_viewer(socket, offset=offset, mode=hello.mode, user_name=actor.name)
+        control = hello.mode == "control"
+        cols, rows = (hello.cols, hello.rows) if control else (live.cols, live.rows)
+        viewer.tell(protocol.attached(live.uid, State.ACTIVE, offset, cols, rows, head=end))
+        took_over = live.attach(viewer) is not None
+        if control:
+            hosted.attached_at = timezone.now()
+            live.resize(cols, rows)
+        self._note(hosted, actions.note_attached, actor=actor, mode=hello.mode, took_over=took_over)
+        return viewer
+
+    def leave(
+        self, hosted: HostedSession, live: LiveSession, viewer: Viewer, actor: Actor, detach_ttl: int | None
+    ) -> None:
+        """A viewer is gone. Without its controller a session is detached: for its grace, or for as long as asked."""
+        if live.leave(viewer) and not hosted.ending and not viewer.let_go:
+            ttl = hosted.row.reconnect_grace if detach_ttl is None else detach_ttl
+            self._note(hosted, actions.note_detached, actor=actor, ttl=ttl, asked=detach_ttl is not None)
+
+    def _note(self, hosted: HostedSession, action: Callable[..., None], **details: Any) -> None:
+        """Write about a session without keeping its socket waiting, in the order in which things happened."""
+
+        async def write() -> None:
+            async with hosted.notes:
+                await in_database(action, session=hosted.row, **details)
+
+        self._own(write(), f"note about {hosted.row.uid}")
+
+    # --- what it does all the time -----------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        """A nudge makes the host look at its rows at once. Losing one costs seconds, so errors only delay."""
+        layer = get_channel_layer()
+        while True:
+            try:
+                channel = await layer.new_channel()
+                await layer.group_add(HOSTS_GROUP, channel)
+                joined = monotonic()
+                while monotonic() - joined < NUDGE_EXPIRY:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(NUDGE_EXPIRY):
+                            await layer.receive(channel)
+                            self._nudged.set()
+            except Exception as error:
+                logger.warning("nudges cannot be received (%s); trying again", type(error).__name__)
+                await asyncio.sleep(LOOK_INTERVAL)
+
+    async def _watch_rows(self) -> None:
+        """The rows are the truth: carry out what they ask for, and renew the lease."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_INTERVAL):
+                    await self._nudged.wait()
+            self._nudged.clear()
+            try:
+                await self._look()
+            except Exception as error:
+                logger.warning("the database did not answer (%s); trying again", type(error).__name__)
+
+    async def _look(self) -> None:
+        assert self._row is not None
+        await in_database(actions.renew_lease, self._row)
+        if not self.sessions:
+            return
+        mine = dict(self.sessions)
+        verdicts = await in_database(Session.objects.verdicts, self._row)
+        for uid, hosted in mine.items():
+            verdict = verdicts.get(uid)
+            if verdict is None:  # somebody took this host for dead and ended the row
+                hosted.end(EndOrder(EndReason.HOST_LOST, "The portal lost touch with its database for too long."))
+            else:
+                hosted.obey(verdict)
+                hosted.warn_idle()
+
+    async def _flush(self) -> None:
+        """Counters in one statement, journals to the disk itself."""
+        while True:
+            await asyncio.sleep(FLUSH_INTERVAL)
+            sessions = list(self.sessions.values())
+            try:
+                counters = [counter for hosted in sessions if (counter := hosted.new_counters()) is not None]
+                if counters:
+                    await in_database(actions.flush_counters, counters)
+                for hosted in sessions:
+                    await hosted.sync()
+            except Exception as error:
+                logger.warning("counters could not be written (%s); trying again", type(error).__name__)

@@ -1,0 +1,364 @@
+"""The life of one session in its host: open the stream, let the engine run, end everything, say why."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
+
+from django.conf import settings
+from django.utils import timezone
+
+from audit import actions as audit
+from audit.events import PORTAL, Actor
+from audit.journal import JournalError, JournalHeader, JournalWriter, read_output
+from audit.keystrokes import KeystrokeRecorder
+from audit.recordings import folder_of
+from portal.models import RecordingMode
+from sessions_app import actions, protocol
+from sessions_app.backends.base import (
+    Backend,
+    BackendError,
+    CleanupReport,
+    Container,
+    ContainerGone,
+    ExecRequest,
+    ExecStream,
+)
+from sessions_app.database import in_database
+from sessions_app.engine.session import LiveSession
+from sessions_app.models import Session
+from sessions_app.protocol import Close
+from sessions_app.providers import ProviderSpec, reach
+from sessions_app.querysets import Verdict
+from sessions_app.words import EndReason
+
+logger = logging.getLogger(__name__)
+
+OPEN_TIMEOUT = 20.0
+"""Seconds until a shell that does not start is given up."""
+
+CLEANUP_TIMEOUT = 12.0
+"""Seconds the processes of a session have to go."""
+
+EOF_TIMEOUT = 1.0
+"""Seconds the stream has to deliver its last output once its processes are gone."""
+
+FAREWELL_AFTER = 3.0
+"""Seconds after which viewers are told that it is over, also if the container's side still takes time."""
+
+IDLE_WARNING = 120.0
+"""Seconds before an idle session's end at which its user is warned; half the idle timeout where that is short."""
+
+KILL_PROTECTED = frozenset({EndReason.TERMINATED, EndReason.ACCESS_REVOKED})
+"""Reasons for which also goes what the user protected with nohup or setsid."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndOrder:
+    """Why a session ends, and on whose word."""
+
+    reason: EndReason
+    detail: str = ""
+    exit_code: int | None = None
+    actor: Actor = PORTAL
+    code: str = ""
+    """A backend error's code, where there was one."""
+
+
+def container_of(session: Session) -> Container:
+    """The container a session is in, from its row."""
+    return Container(
+        container_name=session.container_name,
+        pod_name=session.pod_name,
+        namespace=session.namespace,
+        id=session.container_id,
+        deployment_name=session.deployment_name,
+    )
+
+
+class HostedSession:
+    """One session of this process. `run` is its whole life; the rest tells it what happens meanwhile.
+
+    It is the engine's `Owner`.
+    """
+
+    def __init__(self, row: Session, spec: ProviderSpec) -> None:
+        self.row, self.spec = row, spec
+        self.live: LiveSession | None = None
+        self.ready = asyncio.Event()
+        """Set once the shell runs, or it is clear that it will not."""
+        self.last_words = ""
+        self.done = asyncio.Event()
+        self.notes = asyncio.Lock()
+        """What is written about attaching and detaching stays in order."""
+        self.attached_at = timezone.now()
+        self._ending: asyncio.Future[EndOrder] = asyncio.get_running_loop().create_future()
+        self._exited = asyncio.Event()
+        self._journal: JournalWriter | None = None
+        self._keystrokes: KeystrokeRecorder | None = None
+        self._flushed: actions.Counters | None = None
+        self._warned_idle = False
+        self._wall_offset = timezone.now() - timedelta(seconds=monotonic())
+
+    # --- what the engine reports -------------------------------------------------------------------------------
+
+    def stream_closed(self, exit_code: int | None, error: BackendError | None) -> None:
+        """The exec stream is over."""
+        self._exited.set()
+        match error:
+            case None:
+                self.end(EndOrder(EndReason.EXITED, exit_code=exit_code))
+            case ContainerGone():
+                self.end(EndOrder(EndReason.TARGET_GONE, str(error), exit_code, code=error.code))
+            case _:
+                self.end(EndOrder(EndReason.PROVIDER_ERROR, str(error), exit_code, code=error.code))
+
+    def recording_failed(self, error: JournalError) -> None:
+        """The journal of a strict session cannot be written."""
+        self.end(EndOrder(EndReason.RECORDING_FAILED, str(error)))
+
+    def quota_reached(self) -> None:
+        """The session printed more than it may."""
+        quota = settings.PORTHOLE_OUTPUT_QUOTA
+        self.end(EndOrder(EndReason.OUTPUT_QUOTA, f"A session may print {quota // 2**20} MiB."))
+
+    def end(self, order: EndOrder) -> None:
+        """End the session; the first reason counts. From now on no keystroke reaches the container."""
+        if self._ending.done():
+            return
+        self._ending.set_result(order)
+        if self.live is not None:
+            self.live.shut()
+            self.live.announce(protocol.state("ending"))
+
+    @property
+    def ending(self) -> bool:
+        """Its end has begun."""
+        return self._ending.done()
+
+    # --- its life ----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Open, live, end. Never raises; a session that cannot be opened ends as failed."""
+        async with AsyncExitStack() as open_things:
+            stream: ExecStream | None = None
+            backend: Backend | None = None
+            try:
+                backend = await open_things.enter_async_context(reach(self.spec))
+                stream = await self._open(backend)
+                order = await self._until_over()
+            except (BackendError, JournalError, TimeoutError) as error:
+                order = self._failed(error)
+            except Exception as error:
+                logger.exception("%s: could not be run", self.row.uid)
+                order = EndOrder(EndReason.PROVIDER_ERROR, f"The portal failed: {type(error).__name__}.")
+                self.end(order)
+            try:
+                await self._end(order, backend, stream)
+            finally:
+                self.done.set()
+
+    async def _until_over(self) -> EndOrder:
+        assert self.live is not None
+        async with asyncio.TaskGroup() as tasks:
+            chores = tasks.create_task(self.live.run(), name=f"chores of {self.row.uid}")
+            order = await self._ending
+            chores.cancel()
+        return order
+
+    def _failed(self, error: Exception) -> EndOrder:
+        match error:
+            case JournalError():
+                order = EndOrder(EndReason.RECORDING_FAILED, str(error), code="recording_failed")
+            case ContainerGone():
+                order = EndOrder(EndReason.TARGET_GONE, str(error), code=error.code)
+            case BackendError():
+                order = EndOrder(EndReason.PROVIDER_ERROR, str(error), code=error.code)
+            case _:
+                detail = f"The shell did not start within {OPEN_TIMEOUT:.0f} seconds. Try again, or ask who runs the provider."
+                order = EndOrder(EndReason.PROVIDER_ERROR, detail, code="provider_unreachable")
+        self.end(order)
+        return self._ending.result()
+
+    async def _open(self, backend: Backend) -> ExecStream:
+        """Journal first, then the shell: nothing is ever shown that is not on record."""
+        row = self.row
+        recording = await in_database(
+            audit.open_recording,
+            session_uid=row.uid, organization=row.organization, title=row.title,
+            user_name=row.user_name, service_name=row.service_name,
+        )
+        folder = folder_of(recording)
+        header = JournalHeader(
+            session_uid=row.uid, cols=row.cols, rows=row.rows, started_at=recording.started_at.isoformat(),
+            title=row.title or f"{row.service_name} by {row.user_name}", command=" ".join(row.command),
+            env={"TERM": "xterm-256color"},
+        )
+        self._journal = await asyncio.to_thread(JournalWriter.create, folder, header)
+        if row.record_input:
+            self._keystrokes = KeystrokeRecorder(self._record_input)
+
+        async def older(offset: int, length: int) -> bytes:
+            return await asyncio.to_thread(read_output, folder, offset, length)
+
+        self.live = LiveSession(
+            row.uid, self._journal, self, older=older, cols=row.cols, rows=row.rows,
+            strict=row.recording_mode == RecordingMode.STRICT, output_quota=settings.PORTHOLE_OUTPUT_QUOTA,
+            keystrokes=self._keystrokes,
+        )
+        request = ExecRequest(row.uid, container_of(row), argv=row.command, cols=row.cols, rows=row.rows)
+        async with asyncio.timeout(OPEN_TIMEOUT):
+            stream = await backend.exec(request, self.live)
+        self.live.connect(stream)
+        await in_database(actions.mark_active, session=row, actor=Actor(str(row.user_id or ""), row.user_name))
+        self.ready.set()
+        return stream
+
+    def _record_input(self, text: str) -> None:
+        if self._journal is not None:
+            try:
+                self._journal.input(text)
+            except JournalError as error:
+                if self.row.recording_mode == RecordingMode.STRICT:
+                    self.recording_failed(error)
+
+    # --- its end -----------------------------------------------------------------------------------------------
+
+    async def _end(self, order: EndOrder, backend: Backend | None, stream: ExecStream | None) -> None:
+        loop = asyncio.get_running_loop()
+        farewell = loop.call_later(FAREWELL_AFTER, self._say_goodbye, order)
+        try:
+            with suppress(Exception):  # the row says so again when it is finished
+                await in_database(actions.mark_ending, session=self.row)
+            report = await self._clean_up(order, backend)
+            if stream is not None:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(EOF_TIMEOUT):
+                        await self._exited.wait()
+                await stream.close()
+            if order.reason is EndReason.EXITED and report is not None and report.container_gone:
+                order = EndOrder(EndReason.TARGET_GONE, "The container stopped.", order.exit_code)
+            await self._seal()
+            await self._persist(order, report)
+        finally:
+            farewell.cancel()
+            self._say_goodbye(order)
+
+    async def _clean_up(self, order: EndOrder, backend: Backend | None) -> CleanupReport | None:
+        if backend is None or self.live is None:
+            return None  # nothing was started
+        try:
+            async with asyncio.timeout(CLEANUP_TIMEOUT):
+                return await backend.end_processes(
+                    self.row.uid, container_of(self.row), kill_protected=order.reason in KILL_PROTECTED
+                )
+        except (BackendError, TimeoutError) as error:
+            note = str(error) or "The container did not answer in time."
+            logger.warning("%s: its processes could not be looked for: %s", self.row.uid, note)
+            return CleanupReport(note=note)
+
+    async def _seal(self) -> None:
+        if self._journal is None:
+            return
+        try:
+            if self._keystrokes is not None:
+                self._keystrokes.flush()
+            await asyncio.to_thread(self._journal.close)
+            await in_database(audit.seal_recording, session_uid=self.row.uid)
+        except Exception:  # the reaper seals what is left
+            logger.exception("%s: its recording could not be sealed now", self.row.uid)
+
+    async def _persist(self, order: EndOrder, report: CleanupReport | None) -> None:
+        """Free the place and say why; tried until the database takes it or the host gives up the process."""
+        delay = 0.5
+        while True:
+            try:
+                await in_database(
+                    actions.finish, session=self.row, reason=order.reason, detail=order.detail,
+                    exit_code=order.exit_code, cleanup=report, actor=order.actor, counters=self.counters(),
+                )
+                return
+            except Exception:
+                logger.exception("%s: its end could not be written, next try in %.1f s", self.row.uid, delay)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 10.0)
+
+    def _say_goodbye(self, order: EndOrder) -> None:
+        if self.last_words:
+            return
+        self.last_words = protocol.ended(order.reason, order.exit_code, order.detail, code=order.code)
+        code = Close.ACCESS_REVOKED if order.reason is EndReason.ACCESS_REVOKED else Close.NORMAL
+        if self.live is not None:
+            for viewer in self.live.viewers:
+                viewer.close(code, self.last_words)
+        self.ready.set()
+
+    # --- what the host asks of time to time --------------------------------------------------------------------
+
+    def counters(self) -> actions.Counters | None:
+        """What the row does not know yet."""
+        live = self.live
+        if live is None:
+            return None
+        return actions.Counters(
+            self.row.pk, live.bytes_in, live.log.end, self._wall_offset + timedelta(seconds=live.last_input),
+            live.cols, live.rows,
+        )
+
+    def new_counters(self) -> actions.Counters | None:
+        """The same, if they are others than the last time."""
+        counters = self.counters()
+        if self.ending or counters is None or counters == self._flushed:
+            return None
+        self._flushed = counters
+        self.row.cols, self.row.rows = counters.cols, counters.rows
+        return counters
+
+    async def sync(self) -> None:
+        """Bring the journal to the disk itself, and let undecided keystrokes go by."""
+        if self._journal is None or self.ending:
+            return
+        if self._keystrokes is not None:
+            self._keystrokes.tick()
+        try:
+            await asyncio.to_thread(self._journal.sync)
+        except JournalError as error:
+            if self.row.recording_mode == RecordingMode.STRICT:
+                self.recording_failed(error)
+
+    def obey(self, verdict: Verdict) -> None:
+        """Carry out what the row asks for."""
+        live = self.live
+        if verdict.end_requested:
+            by = Actor(name=verdict.end_requested_by)
+            self.end(EndOrder(EndReason(verdict.end_requested), verdict.end_detail, actor=by))
+        elif not verdict.allowed:
+            self.end(EndOrder(EndReason.ACCESS_REVOKED, "Your access to this service was withdrawn."))
+        if live is None or self.ending:
+            return
+        if (verdict.cols, verdict.rows) != (self.row.cols, self.row.rows):
+            self.row.cols, self.row.rows = verdict.cols, verdict.rows
+            live.resize(verdict.cols, verdict.rows)
+        detached_at, until = verdict.detached_at, verdict.detach_expires_at
+        if live.controller is None or detached_at is None or until is None:
+            return
+        if verdict.detach_asked and detached_at > self.attached_at:
+            ttl = round((until - detached_at).total_seconds())
+            live.controller.let_go = True
+            live.controller.close(Close.NORMAL, protocol.detached(ttl))
+
+    def warn_idle(self) -> None:
+        """Tell the controller in time that the session will end for want of input."""
+        live = self.live
+        if live is None or live.controller is None or self.ending:
+            return
+        left = self.row.idle_timeout - (monotonic() - live.last_input)
+        if left > min(IDLE_WARNING, self.row.idle_timeout / 2):
+            self._warned_idle = False
+        elif not self._warned_idle:
+            self._warned_idle = True
+            seconds = max(0, round(left))
+            live.controller.tell(protocol.notice("idle_warning", "Nothing was typed for a while.", seconds=seconds))

@@ -1,0 +1,50 @@
+"""Whether a WebSocket's Origin is the portal's own. Browsers send it and scripts on a page cannot forge it."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def origin_is_ours(scope: Mapping[str, Any]) -> bool:
+    """True if no Origin was sent (no browser), or the one of the page's own host, or one of CSRF_TRUSTED_ORIGINS.
+
+    The Host header must be one that the portal answers to, so that a name which an attacker points here is no way round.
+    """
+    headers: dict[bytes, list[bytes]] = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(name.lower(), []).append(value)
+    hosts = [value.decode("latin-1") for value in headers.get(b"host", [])]
+    if len(hosts) != 1 or not _is_allowed(hosts[0]):
+        return False
+    origins = [value.decode("latin-1") for value in headers.get(b"origin", [])]
+    if not origins:
+        return True
+    if len(origins) != 1:
+        return False
+    origin = origins[0]
+    if origin in settings.CSRF_TRUSTED_ORIGINS:
+        return True
+    try:
+        parts = urlsplit(origin)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return False
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.path or parts.query:
+        return False
+    return (parts.hostname.lower(), port) == _host_and_port(hosts[0], parts.scheme)
+
+
+def _is_allowed(host: str) -> bool:
+    domain, _port = split_domain_port(host)
+    allowed = settings.ALLOWED_HOSTS or ([".localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else [])
+    return bool(domain) and validate_host(domain, allowed)
+
+
+def _host_and_port(host: str, scheme: str) -> tuple[str, int | None]:
+    domain, port = split_domain_port(host)
+    return domain.strip("[]"), int(port) if port else _DEFAULT_PORTS[scheme]

@@ -1,0 +1,170 @@
+"""Reads of sessions and session hosts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+from django.db.models import Exists, OuterRef, Q, Subquery
+from django.utils import timezone
+
+from audit.models import Recording
+from portal.models import Membership
+from portal.permissions import Permission
+from portal.querysets import AnyUser, reaches
+from sessions_app.words import LIVE, Kind
+
+if TYPE_CHECKING:
+    from portal.models import Service
+    from sessions_app.models import Session, SessionHost  # noqa: F401
+
+PERMISSION_OF_KIND: dict[Kind, Permission] = {
+    Kind.SHELL: Permission.SHELL,
+    Kind.CONSOLE: Permission.CONSOLE,
+    Kind.EXEC: Permission.EXEC,
+    Kind.PORT_FORWARD: Permission.FORWARD,
+    Kind.UNIX_SOCKET: Permission.FORWARD,
+    Kind.REVERSE_PROXY: Permission.FORWARD,
+}
+"""What it takes to open a session of each kind, and to keep it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a live session's row asks of its host."""
+
+    end_requested: str
+    end_detail: str
+    end_requested_by: str
+    cols: int
+    rows: int
+    detach_asked: bool
+    detached_at: datetime | None
+    detach_expires_at: datetime | None
+    allowed: bool
+
+
+def _own(user: AnyUser) -> Q:
+    """Somebody who left the organization leaves the sessions there, too."""
+    memberships = Membership.objects.filter(organization=OuterRef("organization"), user=user.pk)
+    return Q(user=user.pk) & Q(Exists(memberships))
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    """Sessions, newest first."""
+
+    def visible_to(self, user: AnyUser) -> Self:
+        """The user's own, and those of services that the user audits, may watch or may end."""
+        return self.filter(
+            _own(user)
+            | Q(reaches(Permission.AUDIT, user=user.pk, stack="service__stack", service="service"))
+            | Q(reaches(Permission.WATCH, user=user.pk, stack="service__stack", service="service"))
+            | Q(reaches(Permission.TERMINATE, user=user.pk, stack="service__stack", service="service"))
+        )
+
+    def recorded_for(self, user: AnyUser) -> Self:
+        """Those whose record the user may read: the user's own, and all that the user audits."""
+        return self.filter(
+            _own(user)
+            | Q(reaches(Permission.AUDIT, user=user.pk, stack="service__stack", service="service"))
+        )
+
+    def allowing(self, user: AnyUser, permission: Permission) -> Self:
+        """Those on whose service the user holds the permission."""
+        return self.filter(reaches(permission, user=user.pk, stack="service__stack", service="service"))
+
+    def live(self) -> Self:
+        """Neither stopped nor failed."""
+        return self.filter(state__in=LIVE)
+
+    def own(self, user: AnyUser) -> Self:
+        """The user's own."""
+        return self.filter(_own(user))
+
+    def over(self) -> Self:
+        """Stopped or failed."""
+        return self.exclude(state__in=LIVE)
+
+    def matching(self, *, state: str = "", service: str = "", user: str = "", kind: str = "") -> Self:
+        """Those that a list asks for: `state` may also be `live` or `over`; an empty word filters nothing."""
+        found = {"live": self.live, "over": self.over}.get(state, self.all)()
+        wanted = {"service_name": service, "user_name": user, "kind": kind}
+        if state not in ("", "live", "over"):
+            wanted["state"] = state
+        return found.filter(**{field: word for field, word in wanted.items() if word})
+
+    def with_controls(self, user: AnyUser) -> Self:
+        """Adds `is_own`, `may_watch` and `may_terminate` to each row, for a list's buttons."""
+
+        def here(permission: Permission) -> Exists:
+            return reaches(permission, user=user.pk, stack="service__stack", service="service")
+
+        return self.annotate(
+            is_own=Q(user=user.pk), may_watch=here(Permission.WATCH), may_terminate=here(Permission.TERMINATE)
+        )
+
+    def with_recording_health(self) -> Self:
+        """Adds `recording_health`, None where nothing was recorded."""
+        recording = Recording.objects.filter(session_uid=OuterRef("uid"))
+        return self.annotate(recording_health=Subquery(recording.values("health")[:1]))
+
+    def in_states(self, states: Iterable[str]) -> Self:
+        """Those in one of these states."""
+        return self.filter(state__in=list(states))
+
+    def of_kinds(self, kinds: Iterable[str]) -> Self:
+        """Those of these kinds."""
+        return self.filter(kind__in=list(kinds))
+
+    def of_user(self, name: str) -> Self:
+        """Those of the user of this name."""
+        return self.filter(user_name=name)
+
+    def of_service(self, pk: int) -> Self:
+        """Those of one service."""
+        return self.filter(service=pk)
+
+    def streaming(self, now: datetime) -> Self:
+        """What the live table shows: what lives, and for a minute what stopped."""
+        return self.filter(Q(state__in=LIVE) | Q(ended_at__gt=now - timedelta(minutes=1)))
+
+    def without_access(self) -> Self:
+        """Those whose user may no longer do what the session does: the grant, membership, user or token is gone."""
+        now = timezone.now()
+        allowed = Q(pk__in=[])
+        for permission in set(PERMISSION_OF_KIND.values()):
+            kinds = [kind for kind, needed in PERMISSION_OF_KIND.items() if needed == permission]
+            allowed |= Q(kind__in=kinds) & Q(
+                reaches(permission, user="user", stack="service__stack", service="service")
+            )
+        token_over = Q(api_token__revoked_at__isnull=False) | Q(api_token__expires_at__lte=now)
+        return self.filter(~allowed | token_over)
+
+    def verdicts(self, host: "SessionHost") -> "dict[str, Verdict]":
+        """What the rows of a host's live sessions ask of it, by uid: two queries, however many there are."""
+        mine = self.live().filter(host=host)
+        refused = set(mine.without_access().values_list("uid", flat=True))
+        rows = mine.values_list(
+            "uid", "end_requested", "end_detail", "end_requested_by", "cols", "rows", "detach_asked", "detached_at",
+            "detach_expires_at",
+        )
+        return {row[0]: Verdict(*row[1:], allowed=row[0] not in refused) for row in rows}
+
+    def holding(self, service: "Service") -> Self:
+        """The sessions that hold a place of the service, oldest first."""
+        return self.filter(slot__service=service).order_by("pk")
+
+
+class SessionHostQuerySet(models.QuerySet["SessionHost"]):
+    """Processes that own sessions."""
+
+    def owning_live_sessions(self) -> Self:
+        """Those that have sessions which are not over."""
+        from sessions_app.models import Session
+
+        return self.filter(Exists(Session.objects.live().filter(host=OuterRef("pk"))))
+
+    def other_than(self, uids: Iterable[str]) -> Self:
+        """All but these."""
+        return self.exclude(uid__in=list(uids))

@@ -1,0 +1,34 @@
+"""What Celery does for sessions. Every task may run twice, late, or at the same time as its twin."""
+
+from asgiref.sync import async_to_sync
+from celery import shared_task
+from django.utils import timezone
+
+from audit.events import PORTAL
+from sessions_app import actions
+from sessions_app.deadlines import overdue
+from sessions_app.models import Session
+from sessions_app.orphans import end_orphans
+from sessions_app.vanished import end_vanished
+from sessions_app.words import EndReason
+
+WITHDRAWN = "Access to this service was withdrawn."
+
+
+@shared_task(ignore_result=True)
+def reap() -> None:
+    """End what is idle, over its time, detached for too long, without access, without host or without container."""
+    now = timezone.now()
+    for session in Session.objects.live().filter(end_requested="").select_related("organization"):
+        if (verdict := overdue(session, now)) is not None:
+            actions.request_end(session=session, reason=verdict[0], detail=verdict[1], actor=PORTAL)
+    for session in Session.objects.live().filter(end_requested="").without_access().select_related("organization"):
+        actions.request_end(session=session, reason=EndReason.ACCESS_REVOKED, detail=WITHDRAWN, actor=PORTAL)
+    async_to_sync(end_orphans)()
+    async_to_sync(end_vanished)()
+
+
+@shared_task(ignore_result=True)
+def clean_up() -> None:
+    """Forget what is no longer needed."""
+    actions.sweep()

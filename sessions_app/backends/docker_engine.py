@@ -57,7 +57,7 @@ class Address:
     @classmethod
     def parse(cls, options: Mapping[str, Any], credentials: Mapping[str, str]) -> "Address":
         """From a provider's options and credentials. Raises `ProviderMisconfigured`."""
-        url = str(options.get("host") or "unix:///var/run/docker.sock")
+        url = str(options.get("url", ""))
         try:
             parts = urlsplit(url)
             port = parts.port

@@ -1,6 +1,6 @@
 """A Docker Engine as a provider.
 
-Options: `url` (`unix:///path` or `tcp://host:port`) and `tls_verify`; credentials: `ca`, `cert` and `key` as PEM text.
+Options: `host` (`unix:///path` or `tcp://host:port`) and `tls_verify`; credentials: `ca`, `cert` and `key` as PEM text.
 """
 
 import asyncio

@@ -57,7 +57,7 @@ class Address:
     @classmethod
     def parse(cls, options: Mapping[str, Any], credentials: Mapping[str, str]) -> "Address":
         """From a provider's options and credentials. Raises `ProviderMisconfigured`."""
-        url = str(options.get("url", ""))
+        url = str(options.get("host", ""))
         try:
             parts = urlsplit(url)
             port = parts.port

@@ -20,8 +20,8 @@ def _one(sessions: SessionQuerySet, uid: str) -> Session:
 def access_session(user: AnyUser, uid: str, permission: Permission = Permission.VIEW) -> Session:
     """The session, for its own user or whoever holds `permission` on its service.
 
-    Its own user needs what the kind of session needs (`shell`, say) for anything but looking. `Http404` if the session is
-    not visible to the user at all, `PermissionDenied` if it is and the permission is missing.
+    Its own user needs what the kind of session needs (`shell`, say) for anything but looking. `Http404` if the session
+    is not visible to the user at all, `PermissionDenied` if it is and the permission is missing.
     """
     session = _one(Session.objects.visible_to(user), uid)
     if permission is Permission.VIEW:

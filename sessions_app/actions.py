@@ -40,7 +40,8 @@ class LimitReached(Exception):
     def __init__(self, service: Service, limit: int, holders: Sequence[dict[str, str]]) -> None:
         names = ", ".join(sorted({holder["user"] for holder in holders}))
         super().__init__(
-            f"All {limit} sessions of {service.name} are in use (by {names}). End one of them, or ask for a higher limit."
+            f"All {limit} sessions of {service.name} are in use (by {names}). "
+            "End one of them, or ask for a higher limit."
         )
         self.limit, self.holders = limit, holders
 
@@ -120,13 +121,23 @@ def open_session(*, user: "User", wanted: NewSession, actor: Actor, api_token: "
             )
             number = next(number for number in range(len(taken) + 1) if number not in taken)
             SessionSlot.objects.create(service=service, number=number, session=session)
-            _event(session, Action.SESSION_REQUESTED, actor, kind=session.kind, via=session.via,
-                   command=session.command, container=session.pod_name or session.container_name)
+            _event(
+                session,
+                Action.SESSION_REQUESTED,
+                actor,
+                kind=session.kind,
+                via=session.via,
+                command=session.command,
+                container=session.pod_name or session.container_name,
+            )
     if full:
         holders = list(Session.objects.holding(service).values("uid", "user_name", "created_at"))
         audit.record(
-            action=Action.LIMIT_REFUSED, actor=actor, organization=service.organization,
-            thing=Thing("service", str(service.pk), service.name), detail={"limit": policy.session_limit},
+            action=Action.LIMIT_REFUSED,
+            actor=actor,
+            organization=service.organization,
+            thing=Thing("service", str(service.pk), service.name),
+            detail={"limit": policy.session_limit},
         )
         raise LimitReached(
             service,
@@ -287,7 +298,11 @@ def flush_counters(counters: Iterable[Counters]) -> None:
     """Write the counters of many sessions in one statement."""
     rows = [
         Session(
-            pk=c.pk, bytes_in=c.bytes_in, bytes_out=c.bytes_out, last_activity_at=c.last_activity_at, cols=c.cols,
+            pk=c.pk,
+            bytes_in=c.bytes_in,
+            bytes_out=c.bytes_out,
+            last_activity_at=c.last_activity_at,
+            cols=c.cols,
             rows=c.rows,
         )
         for c in counters

@@ -58,11 +58,11 @@ class TerminalConsumer(AsyncConsumer):  # type: ignore[misc]
     takes a disconnect as soon as it comes, and leaves one `finally` that runs whatever happens.
     """
 
-    host: SessionHost | None = None
+    def __init__(self, *, host: SessionHost) -> None:
+        self._host = host
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        host = self.host
-        assert host is not None, "make it with TerminalConsumer.as_asgi(host=…)"
+        host = self._host
         await receive()  # websocket.connect
         socket = AsgiSocket(send)
         try:

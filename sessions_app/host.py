@@ -8,7 +8,7 @@ import asyncio
 import logging
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from time import monotonic
 from typing import Any
@@ -77,11 +77,14 @@ class SessionHost:
                 uid = secrets.token_hex(16)
                 self._lock_file = await asyncio.to_thread(hold_lock, uid)
                 self._backends = keep_backends()
-                self._row = await in_database(
-                    actions.register_host, uid=uid, node=node_id(), pid=os.getpid(),
+                self._row = row = await in_database(
+                    actions.register_host,
+                    uid=uid,
+                    node=node_id(),
+                    pid=os.getpid(),
                     address=settings.PORTHOLE_HOST_ADDRESS,
                 )
-                self._own(self._watch_rows(), "watch rows")
+                self._own(self._watch_rows(row), "watch rows")
                 self._own(self._flush(), "flush")
                 self._own(self._listen(), "listen for nudges")
                 self._own(end_orphans(), "end what a dead process left")
@@ -107,7 +110,7 @@ class SessionHost:
             await in_database(actions.stop_host, self._row)
             release_lock(self._row.uid, self._lock_file)
 
-    def _own(self, work: Awaitable[None], name: str) -> None:
+    def _own(self, work: Coroutine[Any, Any, object], name: str) -> None:
         """Run something as long as the host lives; the set keeps it, `stop` cancels it, an error is logged."""
 
         async def owned() -> None:
@@ -145,9 +148,7 @@ class SessionHost:
         finally:
             del self.sessions[hosted.row.uid]
 
-    def attach(
-        self, hosted: HostedSession, live: LiveSession, hello: Hello, actor: Actor, socket: Socket
-    ) -> Viewer:
+    def attach(self, hosted: HostedSession, live: LiveSession, hello: Hello, actor: Actor, socket: Socket) -> Viewer:
         """Add a viewer where it left off. Raises `FrameError` for an offset that does not exist."""
         end = live.log.end
         offset = max(0, end - REPLAY) if hello.offset is None else hello.offset
@@ -196,11 +197,11 @@ class SessionHost:
                         async with asyncio.timeout(NUDGE_EXPIRY):
                             await layer.receive(channel)
                             self._nudged.set()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next try may go better
                 logger.warning("nudges cannot be received (%s); trying again", type(error).__name__)
                 await asyncio.sleep(LOOK_INTERVAL)
 
-    async def _watch_rows(self) -> None:
+    async def _watch_rows(self, row: HostRow) -> None:
         """The rows are the truth: carry out what they ask for, and renew the lease."""
         while True:
             with suppress(TimeoutError):
@@ -208,17 +209,16 @@ class SessionHost:
                     await self._nudged.wait()
             self._nudged.clear()
             try:
-                await self._look()
-            except Exception as error:
+                await self._look(row)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next try may go better
                 logger.warning("the database did not answer (%s); trying again", type(error).__name__)
 
-    async def _look(self) -> None:
-        assert self._row is not None
-        await in_database(actions.renew_lease, self._row)
+    async def _look(self, row: HostRow) -> None:
+        await in_database(actions.renew_lease, row)
         if not self.sessions:
             return
         mine = dict(self.sessions)
-        verdicts = await in_database(Session.objects.verdicts, self._row)
+        verdicts = await in_database(Session.objects.verdicts, row)
         for uid, hosted in mine.items():
             verdict = verdicts.get(uid)
             if verdict is None:  # somebody took this host for dead and ended the row
@@ -238,5 +238,5 @@ class SessionHost:
                     await in_database(actions.flush_counters, counters)
                 for hosted in sessions:
                     await hosted.sync()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next try may go better
                 logger.warning("counters could not be written (%s); trying again", type(error).__name__)

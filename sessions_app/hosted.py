@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -148,8 +147,9 @@ class HostedSession:
             backend: Backend | None = None
             try:
                 backend = await open_things.enter_async_context(reach(self.spec))
-                stream = await self._open(backend)
-                order = await self._until_over()
+                live = await self._make_live()
+                stream = await self._start(backend, live)
+                order = await self._until_over(live)
             except (BackendError, JournalError, TimeoutError) as error:
                 order = self._failed(error)
             except Exception as error:
@@ -161,10 +161,9 @@ class HostedSession:
             finally:
                 self.done.set()
 
-    async def _until_over(self) -> EndOrder:
-        assert self.live is not None
+    async def _until_over(self, live: LiveSession) -> EndOrder:
         async with asyncio.TaskGroup() as tasks:
-            chores = tasks.create_task(self.live.run(), name=f"chores of {self.row.uid}")
+            chores = tasks.create_task(live.run(), name=f"chores of {self.row.uid}")
             order = await self._ending
             chores.cancel()
         return order
@@ -178,23 +177,30 @@ class HostedSession:
             case BackendError():
                 order = EndOrder(EndReason.PROVIDER_ERROR, str(error), code=error.code)
             case _:
-                detail = f"The shell did not start within {OPEN_TIMEOUT:.0f} seconds. Try again, or ask who runs the provider."
+                detail = f"The shell did not start within {OPEN_TIMEOUT:.0f} seconds. Try again in a moment."
                 order = EndOrder(EndReason.PROVIDER_ERROR, detail, code="provider_unreachable")
         self.end(order)
         return self._ending.result()
 
-    async def _open(self, backend: Backend) -> ExecStream:
-        """Journal first, then the shell: nothing is ever shown that is not on record."""
+    async def _make_live(self) -> LiveSession:
+        """The journal and the engine. They come before the shell: nothing is ever shown that is not on record."""
         row = self.row
         recording = await in_database(
             audit.open_recording,
-            session_uid=row.uid, organization=row.organization, title=row.title,
-            user_name=row.user_name, service_name=row.service_name,
+            session_uid=row.uid,
+            organization=row.organization,
+            title=row.title,
+            user_name=row.user_name,
+            service_name=row.service_name,
         )
         folder = folder_of(recording)
         header = JournalHeader(
-            session_uid=row.uid, cols=row.cols, rows=row.rows, started_at=recording.started_at.isoformat(),
-            title=row.title or f"{row.service_name} by {row.user_name}", command=" ".join(row.command),
+            session_uid=row.uid,
+            cols=row.cols,
+            rows=row.rows,
+            started_at=recording.started_at.isoformat(),
+            title=row.title or f"{row.service_name} by {row.user_name}",
+            command=" ".join(row.command),
             env={"TERM": "xterm-256color"},
         )
         self._journal = await asyncio.to_thread(JournalWriter.create, folder, header)
@@ -205,14 +211,24 @@ class HostedSession:
             return await asyncio.to_thread(read_output, folder, offset, length)
 
         self.live = LiveSession(
-            row.uid, self._journal, self, older=older, cols=row.cols, rows=row.rows,
-            strict=row.recording_mode == RecordingMode.STRICT, output_quota=settings.PORTHOLE_OUTPUT_QUOTA,
+            row.uid,
+            self._journal,
+            self,
+            older=older,
+            cols=row.cols,
+            rows=row.rows,
+            strict=row.recording_mode == RecordingMode.STRICT,
+            output_quota=settings.PORTHOLE_OUTPUT_QUOTA,
             keystrokes=self._keystrokes,
         )
+        return self.live
+
+    async def _start(self, backend: Backend, live: LiveSession) -> ExecStream:
+        row = self.row
         request = ExecRequest(row.uid, container_of(row), argv=row.command, cols=row.cols, rows=row.rows)
         async with asyncio.timeout(OPEN_TIMEOUT):
-            stream = await backend.exec(request, self.live)
-        self.live.connect(stream)
+            stream = await backend.exec(request, live)
+        live.connect(stream)
         await in_database(actions.mark_active, session=row, actor=Actor(str(row.user_id or ""), row.user_name))
         self.ready.set()
         return stream
@@ -277,8 +293,14 @@ class HostedSession:
         while True:
             try:
                 await in_database(
-                    actions.finish, session=self.row, reason=order.reason, detail=order.detail,
-                    exit_code=order.exit_code, cleanup=report, actor=order.actor, counters=self.counters(),
+                    actions.finish,
+                    session=self.row,
+                    reason=order.reason,
+                    detail=order.detail,
+                    exit_code=order.exit_code,
+                    cleanup=report,
+                    actor=order.actor,
+                    counters=self.counters(),
                 )
                 return
             except Exception:
@@ -304,8 +326,12 @@ class HostedSession:
         if live is None:
             return None
         return actions.Counters(
-            self.row.pk, live.bytes_in, live.log.end, self._wall_offset + timedelta(seconds=live.last_input),
-            live.cols, live.rows,
+            self.row.pk,
+            live.bytes_in,
+            live.log.end,
+            self._wall_offset + timedelta(seconds=live.last_input),
+            live.cols,
+            live.rows,
         )
 
     def new_counters(self) -> actions.Counters | None:

@@ -88,7 +88,9 @@ class Session(models.Model):
     )
     end_detail = models.CharField(max_length=500, blank=True)
     exit_code = models.IntegerField(null=True)
-    cleanup = models.JSONField(default=dict, blank=True, help_text="Processes found at the end, and what became of them.")
+    cleanup = models.JSONField(
+        default=dict, blank=True, help_text="Processes found at the end, and what became of them."
+    )
 
     objects: ClassVar[SessionQuerySet] = SessionQuerySet.as_manager()  # type: ignore[assignment]
 

@@ -56,9 +56,7 @@ def open_shell(
     api_token: "ApiToken | None" = None,
 ) -> Session:
     """A requested shell session. Raises `BackendError` and `actions.LimitReached`; the caller has checked access."""
-    container = choose(
-        live_containers(service), service=service, pod_name=pod_name, container_name=container_name
-    )
+    container = choose(live_containers(service), service=service, pod_name=pod_name, container_name=container_name)
     wanted = actions.NewSession(
         service, container, Kind.SHELL, via, command or service.default_command, title, cols, rows
     )

@@ -13,7 +13,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 def origin_is_ours(scope: Mapping[str, Any]) -> bool:
     """True if no Origin was sent (no browser), or the one of the page's own host, or one of CSRF_TRUSTED_ORIGINS.
 
-    The Host header must be one that the portal answers to, so that a name which an attacker points here is no way round.
+    The Host header must be one that the portal answers to, so that a name which an attacker points here is no way in.
     """
     headers: dict[bytes, list[bytes]] = {}
     for name, value in scope["headers"]:

@@ -78,7 +78,7 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Detach:
-    """Let the session run on without a viewer for `ttl` seconds (None: the default, 0: no end if the service allows)."""
+    """Let the session run on without a viewer for `ttl` seconds (None: the default, 0: no end, if allowed)."""
 
     ttl: int | None
 
@@ -99,8 +99,8 @@ ClientFrame = Hello | Resize | Ack | Detach | Stay | Ping
 def parse_client_frame(text: str) -> ClientFrame:
     """One text frame of a client. Raises `FrameError` for anything but a frame of the protocol.
 
-    Sizes outside 1…MAX_COLS × 1…MAX_ROWS are clamped, as terminals report such sizes in good faith (a hidden window
-    has none); sizes that are no whole numbers are refused.
+    Sizes outside 1 to MAX_COLS by 1 to MAX_ROWS are clamped, as terminals report such sizes in good faith (a hidden
+    window has none); sizes that are no whole numbers are refused.
     """
     if len(text) > MAX_CONTROL_FRAME:
         raise FrameError(f"A text frame may have {MAX_CONTROL_FRAME} characters.", Close.FRAME_TOO_LARGE)

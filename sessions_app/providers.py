@@ -92,7 +92,7 @@ def keep_backends() -> BackendPool:
 
 @asynccontextmanager
 async def reach(spec: ProviderSpec) -> AsyncIterator[Backend]:
-    """A backend for a while: the event loop's shared one, or one of its own where the loop is short-lived (a task's)."""
+    """A backend for a while: the event loop's shared one, or its own where the loop is short-lived (a task's)."""
     kept = _pools.get(asyncio.get_running_loop())
     if kept is not None:
         async with kept.backend(spec) as backend:

@@ -66,8 +66,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def recorded_for(self, user: AnyUser) -> Self:
         """Those whose record the user may read: the user's own, and all that the user audits."""
         return self.filter(
-            _own(user)
-            | Q(reaches(Permission.AUDIT, user=user.pk, stack="service__stack", service="service"))
+            _own(user) | Q(reaches(Permission.AUDIT, user=user.pk, stack="service__stack", service="service"))
         )
 
     def allowing(self, user: AnyUser, permission: Permission) -> Self:
@@ -146,7 +145,14 @@ class SessionQuerySet(models.QuerySet["Session"]):
         mine = self.live().filter(host=host)
         refused = set(mine.without_access().values_list("uid", flat=True))
         rows = mine.values_list(
-            "uid", "end_requested", "end_detail", "end_requested_by", "cols", "rows", "detach_asked", "detached_at",
+            "uid",
+            "end_requested",
+            "end_detail",
+            "end_requested_by",
+            "cols",
+            "rows",
+            "detach_asked",
+            "detached_at",
             "detach_expires_at",
         )
         return {row[0]: Verdict(*row[1:], allowed=row[0] not in refused) for row in rows}

@@ -40,7 +40,11 @@ async def relay(
         async with aiohttp.ClientSession() as client:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 upstream = await client.ws_connect(
-                    url, protocols=protocols, headers={"Host": connection.http_host}, heartbeat=HEARTBEAT, max_msg_size=0
+                    url,
+                    protocols=protocols,
+                    headers={"Host": connection.http_host},
+                    heartbeat=HEARTBEAT,
+                    max_msg_size=0,
                 )
             await upstream.send_str(json.dumps({"type": "hello", **asdict(hello)}))
             await _pass_both_ways(upstream, receive, socket)

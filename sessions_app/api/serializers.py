@@ -67,7 +67,9 @@ class NewSessionSerializer(serializers.Serializer[Any]):
     service = serializers.IntegerField(help_text="The service's id.")
     pod_name = serializers.RegexField(NAME, required=False, allow_blank=True)
     container_name = serializers.RegexField(NAME, required=False, allow_blank=True)
-    command = CommandField(required=False, max_length=MAX_WORDS, help_text="Argument vector; empty: the best shell found.")
+    command = CommandField(
+        required=False, max_length=MAX_WORDS, help_text="Argument vector; empty: the best shell found."
+    )
     title = serializers.CharField(required=False, allow_blank=True, max_length=255)
     cols = serializers.IntegerField(required=False, min_value=1, max_value=MAX_COLS, default=80)
     rows = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ROWS, default=24)

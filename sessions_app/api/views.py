@@ -1,6 +1,6 @@
 """The API of sessions: look, open, attach, resize, detach, end."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -49,8 +49,7 @@ def websocket_url(request: Request, session: Session) -> str:
 
 def user_of(request: Request) -> User:
     """The signed-in user: every view here asks for one."""
-    assert isinstance(request.user, User)
-    return request.user
+    return cast(User, request.user)
 
 
 def via_of(request: Request) -> Via:
@@ -149,9 +148,7 @@ class Ticket(SessionAct):
         session = self.session()
         ticket = tickets.issue(session_uid=session.uid, user_id=user_of(request).pk)
         lifetime = settings.PORTHOLE_TICKET_LIFETIME
-        return Response(
-            {"ticket": ticket, "websocket_url": websocket_url(request, session), "expires_in": lifetime}
-        )
+        return Response({"ticket": ticket, "websocket_url": websocket_url(request, session), "expires_in": lifetime})
 
 
 class Resize(SessionAct):
@@ -215,13 +212,17 @@ class Streams(APIView):
     scopes: Scopes = {"GET": Permission.VIEW}
 
     @extend_schema(
-        parameters=[OpenApiParameter("sort", description=f"Fields with commas, - for descending: {', '.join(SORT_FIELDS)}")],
+        parameters=[
+            OpenApiParameter("sort", description=f"Fields with commas, - for descending: {', '.join(SORT_FIELDS)}")
+        ],
         responses=StreamSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
         fields = [word for word in request.query_params.get("sort", "-created").split(",") if word]
         if unknown := [word for word in fields if word.removeprefix("-") not in SORT_FIELDS]:
-            raise ValidationError({"sort": [f"{unknown[0]!r} is no field to sort by. Known: {', '.join(SORT_FIELDS)}."]})
+            raise ValidationError(
+                {"sort": [f"{unknown[0]!r} is no field to sort by. Known: {', '.join(SORT_FIELDS)}."]}
+            )
         now = timezone.now()
         sessions = Session.objects.visible_to(user_of(request)).streaming(now)
         return Response(StreamSerializer(rows_of(sessions, now, fields), many=True).data)

@@ -10,7 +10,18 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404
 
-from portal.models import ApiToken, Grant, Membership, Organization, Provider, Service, Stack, Team
+from portal.models import (
+    ApiToken,
+    Grant,
+    Membership,
+    Organization,
+    Preferences,
+    Provider,
+    Service,
+    Stack,
+    Team,
+    TeamMember,
+)
 from portal.permissions import ROLE_PERMISSIONS, Permission, Role
 from portal.querysets import AnyUser
 
@@ -78,6 +89,23 @@ def access_team(user: AnyUser, pk: int, permission: Permission = Permission.VIEW
     return _allowed(found, permission, Team.objects.allowing(user, permission))
 
 
+def access_owners(user: AnyUser, organization: Organization) -> None:
+    """Making or unmaking an owner is for owners: nobody with `manage` alone raises themselves above them."""
+    if not Membership.objects.filter(
+        organization=organization, user=user.pk, user__is_active=True, role=Role.OWNER
+    ).exists():
+        raise PermissionDenied("Only an owner of the organization makes or unmakes an owner.")
+
+
+def access_team_member(user: AnyUser, team: Team, membership_id: int) -> TeamMember:
+    """One member's place in a team that `access_team` has given."""
+    rows = TeamMember.objects.visible_to(user).filter(team=team).select_related("organization", "team", "membership")
+    found = rows.filter(membership=membership_id).first()
+    if found is None:
+        raise Http404("No such member of the team.")
+    return found
+
+
 def access_grant(user: AnyUser, pk: int, permission: Permission = Permission.VIEW) -> Grant:
     """A grant; `permission` must be held on the whole organization."""
     rows = Grant.objects.visible_to(user)
@@ -90,6 +118,11 @@ def access_grant(user: AnyUser, pk: int, permission: Permission = Permission.VIE
 def access_api_token(user: AnyUser, pk: int) -> ApiToken:
     """One of the user's own API tokens."""
     return _seen(ApiToken.objects.visible_to(user), pk)
+
+
+def preferences_of(user: AnyUser) -> Preferences:
+    """How the user wants the terminal; the defaults, unsaved, for one who never said."""
+    return Preferences.objects.filter(user=user.pk).first() or Preferences()
 
 
 def permissions_on(user: AnyUser, service: Service) -> frozenset[Permission]:

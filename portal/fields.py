@@ -9,7 +9,7 @@ from django.db import models
 from portal.permissions import PERMISSIONS, Permission
 
 if TYPE_CHECKING:
-    _Text = models.TextField[Iterable[str] | str, frozenset[Permission]]
+    _Text = models.TextField[Any, Any]
 else:
     _Text = models.TextField  # generic for the type checker only
 
@@ -22,8 +22,8 @@ class PermissionSetField(_Text):
     """
 
     if TYPE_CHECKING:
-        _pyi_private_set_type: Iterable[str] | str
-        _pyi_private_get_type: frozenset[Permission]
+        _pyi_private_set_type: Any
+        _pyi_private_get_type: Any
 
     def from_db_value(self, value: str | None, expression: object, connection: object) -> frozenset[Permission]:
         return frozenset(Permission(word) for word in (value or "").split(",") if word)

@@ -4,6 +4,7 @@
 cuts a live session, filters by it, so that they cannot disagree.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -114,6 +115,17 @@ class ServiceQuerySet(models.QuerySet["Service"]):
             }
         )
 
+    def of_stacks(self, stacks: "Iterable[Stack]") -> Self:
+        """The services of these stacks."""
+        return self.filter(stack__in=list(stacks))
+
+    def named(self, text: str) -> Self:
+        """Those whose own name, slug or stack has every word of the text in it."""
+        found = self
+        for word in text.split():
+            found = found.filter(Q(name__icontains=word) | Q(slug__icontains=word) | Q(stack__name__icontains=word))
+        return found
+
 
 class ProviderQuerySet(models.QuerySet["Provider"]):
     def visible_to(self, user: AnyUser) -> Self:
@@ -131,6 +143,10 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
     def allowing(self, user: AnyUser, permission: Permission) -> Self:
         """Those in the organization of which the user holds the permission."""
         return self.filter(reaches(permission, user=user.pk))
+
+    def with_permissions(self, user: AnyUser, *permissions: Permission) -> Self:
+        """Adds `may_manage`, … to each row."""
+        return self.annotate(**{f"may_{permission}": reaches(permission, user=user.pk) for permission in permissions})
 
 
 def _manages_or_audits(user: AnyUser) -> Q:

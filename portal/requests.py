@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from rest_framework.request import Request
 
@@ -17,6 +19,13 @@ AGENT_LENGTH = 255
 def actor_of(request: HttpRequest | Request) -> Actor:
     """The request's user, as the record knows them."""
     return _actor(request.user, client_address(request), request.META.get("HTTP_USER_AGENT", ""))
+
+
+def signed_in(request: HttpRequest) -> User:
+    """The user of a page; LoginRequiredMiddleware lets nobody else come so far."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied("Sign in first.")
+    return request.user
 
 
 def actor_of_scope(scope: Mapping[str, Any], user: AnyUser) -> Actor:

@@ -62,8 +62,8 @@ PORTHOLE_DETACH_TTL = _number("PORTHOLE_DETACH_TTL", 60 * 60)
 PORTHOLE_DETACH_TTL_MAX = _number("PORTHOLE_DETACH_TTL_MAX", 24 * 60 * 60)
 PORTHOLE_ATTACH_TIMEOUT = _number("PORTHOLE_ATTACH_TIMEOUT", 60)
 PORTHOLE_TICKET_LIFETIME = _number("PORTHOLE_TICKET_LIFETIME", 60)
-PORTHOLE_PING_INTERVAL = _number("PORTHOLE_PING_INTERVAL", 20)
 PORTHOLE_OUTPUT_QUOTA = _number("PORTHOLE_OUTPUT_QUOTA", 4 * 1024**3)  # bytes one session may print
+PORTHOLE_PING_INTERVAL = _number("PORTHOLE_PING_INTERVAL", 20)
 
 # --- Django ---
 
@@ -281,6 +281,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "PermissionEnum": "portal.permissions.PERMISSIONS",
+        "ProviderKindEnum": "portal.models.ProviderKind",
+        "SessionKindEnum": "sessions_app.words.Kind",
+    },
 }
 
 # --- Background work ---

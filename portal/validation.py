@@ -24,13 +24,14 @@ MAX_ARGUMENT = 4096
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?(=[A-Za-z0-9]([A-Za-z0-9._/:-]*[A-Za-z0-9])?)?")
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?=([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?")
+_DOCKER_LABEL = re.compile(r"[^=,\s\x00-\x1f\x7f]+=[^,\x00-\x1f\x7f]*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_PATTERN = re.compile(r"[A-Za-z0-9_.*?\[\]-]+")
+_PATTERN = re.compile(r"[A-Za-z0-9_.*?\[\]!-]+")
 _PEM = re.compile(r"\s*-----BEGIN [A-Z0-9 ]+-----.*-----END [A-Z0-9 ]+-----\s*", re.DOTALL)
 
 _OPTIONS: dict[ProviderKind, dict[str, type]] = {
-    ProviderKind.DOCKER: {"url": str},
+    ProviderKind.DOCKER: {"host": str, "tls_verify": bool},
     ProviderKind.KUBERNETES: {"server": str, "context": str, "in_cluster": bool},
     ProviderKind.LOCAL: {},
 }
@@ -73,7 +74,7 @@ def check_provider(kind: str, options: Mapping[str, Any], *, operator: bool) -> 
         if not isinstance(value, known[name]):
             raise _error("options", f'"{name}" must be a {"yes or no" if known[name] is bool else "text"}.')
     if chosen is ProviderKind.DOCKER:
-        _check_docker_url(options.get("url", ""), operator=operator)
+        _check_docker_host(options.get("host", ""), operator=operator)
     elif chosen is ProviderKind.KUBERNETES:
         if options.get("in_cluster") and not operator:
             raise _error("options", "Only the operator of this installation can lend out the portal's own identity.")
@@ -81,7 +82,7 @@ def check_provider(kind: str, options: Mapping[str, Any], *, operator: bool) -> 
             _check_address(options["server"], {"https"})
 
 
-def _check_docker_url(url: str, *, operator: bool) -> None:
+def _check_docker_host(url: str, *, operator: bool) -> None:
     if url.startswith("unix://"):
         if not operator:
             raise _error("options", "Only the operator of this installation can add a socket of the portal's machine.")
@@ -151,7 +152,7 @@ def check_stack(kind: str, namespace: str) -> None:
     if kind == ProviderKind.KUBERNETES and not _DNS_LABEL.fullmatch(namespace):
         raise _error("namespace", "A Kubernetes namespace has lower-case letters, digits and hyphens, at most 63.")
     if kind == ProviderKind.DOCKER and namespace:
-        form = _LABEL if "=" in namespace else _PROJECT
+        form = _DOCKER_LABEL if "=" in namespace else _PROJECT
         if not form.fullmatch(namespace):
             raise _error("namespace", "Give a compose project, a label such as team=web, or nothing at all.")
     if kind == ProviderKind.LOCAL and namespace:
@@ -167,10 +168,11 @@ def check_selector(kind: str, selector_kind: str, selector: str, container_name:
         raise _error("container_name", "A container's name has letters, digits, dots, hyphens and underscores.")
     if kind == ProviderKind.LOCAL and not selector:
         return
+    label = _DOCKER_LABEL if kind == ProviderKind.DOCKER else _LABEL
     sound, sentence = {
         SelectorKind.WORKLOAD: (_DNS_NAME.fullmatch(selector), "Give the name of a deployment or set, such as web."),
         SelectorKind.LABELS: (
-            all(_LABEL.fullmatch(part) for part in selector.split(",")),
+            all(label.fullmatch(part) for part in selector.split(",")),
             "Give labels such as app=web,tier=front.",
         ),
         SelectorKind.COMPOSE: (_NAME.fullmatch(selector), "Give the name of a compose service, such as web."),

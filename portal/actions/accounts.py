@@ -33,7 +33,8 @@ def create_user(*, actor: Actor, username: str, password: str, email: str = "", 
     user.set_password(password)
     user.full_clean()
     user.save(force_insert=True)
-    _record_everywhere(user, Action.CREATED, actor, {"after": {"username": username, "is_staff": is_staff}})
+    detail = {"after": {"username": username, "is_staff": is_staff}}
+    record_account_event(user=user, action=Action.CREATED, actor=actor, detail=detail)
     return user
 
 
@@ -43,7 +44,8 @@ def set_password(*, actor: Actor, user: User, password: str) -> None:
     validate_password(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
-    _record_everywhere(user, Action.CHANGED, actor, {"after": {"sign_in": "password changed"}})
+    detail = {"after": {"sign_in": "password changed"}}
+    record_account_event(user=user, action=Action.CHANGED, actor=actor, detail=detail)
 
 
 def deactivate_user(*, actor: Actor, user: User) -> None:
@@ -59,15 +61,14 @@ def reactivate_user(*, actor: Actor, user: User) -> None:
 @transaction.atomic
 def _set_active(user: User, *, actor: Actor, active: bool) -> None:
     if User.objects.filter(pk=user.pk, is_active=not active).update(is_active=active):
-        _record_everywhere(
-            user, Action.CHANGED, actor, {"before": {"is_active": not active}, "after": {"is_active": active}}
-        )
+        detail = {"before": {"is_active": not active}, "after": {"is_active": active}}
+        record_account_event(user=user, action=Action.CHANGED, actor=actor, detail=detail)
     user.is_active = active
     transaction.on_commit(nudge_hosts)
 
 
-def _record_everywhere(
-    user: User, action: Action, actor: Actor, detail: dict[str, Any], about: Thing | None = None
+def record_account_event(
+    *, user: User, action: Action, actor: Actor, detail: dict[str, Any], about: Thing | None = None
 ) -> None:
     """One event in each organization of the user, whose auditors see only their own; one without, if there is none."""
     memberships = Membership.objects.filter(user=user).select_related("organization")
@@ -106,7 +107,7 @@ def create_api_token(
     token.full_clean()
     token.save(force_insert=True)
     detail = {"after": {"scopes": sorted(chosen), "expires_at": expires_at}}
-    _record_everywhere(user, Action.TOKEN_CREATED, actor, detail, thing(token))
+    record_account_event(user=user, action=Action.TOKEN_CREATED, actor=actor, detail=detail, about=thing(token))
     return token, secret
 
 
@@ -114,7 +115,9 @@ def create_api_token(
 def revoke_api_token(*, actor: Actor, token: ApiToken) -> None:
     """End a token now, and the live sessions that were opened with it."""
     if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
-        _record_everywhere(token.user, Action.TOKEN_REVOKED, actor, {}, thing(token))
+        record_account_event(
+            user=token.user, action=Action.TOKEN_REVOKED, actor=actor, detail={}, about=thing(token)
+        )
     transaction.on_commit(nudge_hosts)
 
 

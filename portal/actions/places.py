@@ -70,23 +70,27 @@ def create_provider(
     return save_new(provider, actor=actor)
 
 
+@transaction.atomic
 def change_provider(
-    *, actor: Actor, provider: Provider, operator: bool = False, **changes: Unpack[ProviderFields]
+    *,
+    actor: Actor,
+    provider: Provider,
+    credentials: Mapping[str, Any] | None = None,
+    operator: bool = False,
+    **changes: Unpack[ProviderFields],
 ) -> Provider:
-    """Change a provider's names or options. A new address drops the credentials: they were meant for the old one."""
+    """Change a provider's names, options or (where given) all of its credentials.
+
+    New options without credentials drop the old ones: they were meant for the address that was there, and whoever may
+    set an address must not get to see them arrive somewhere else.
+    """
     only(changes, ProviderFields.__annotations__)
-    fields: dict[str, Any] = dict(changes)
     if "options" in changes and changes["options"] != provider.options:
         validation.check_provider(provider.kind, changes["options"], operator=operator)
-        if provider.sealed_credentials:
-            return _move_provider(actor=actor, provider=provider, fields=fields)
-    return save_changes(provider, fields, actor=actor)
-
-
-@transaction.atomic
-def _move_provider(*, actor: Actor, provider: Provider, fields: dict[str, Any]) -> Provider:
-    changed = save_changes(provider, fields, actor=actor)
-    return set_credentials(actor=actor, provider=changed, credentials={})
+        if credentials is None and provider.sealed_credentials:
+            credentials = {}
+    changed = save_changes(provider, changes, actor=actor)
+    return changed if credentials is None else set_credentials(actor=actor, provider=changed, credentials=credentials)
 
 
 @transaction.atomic

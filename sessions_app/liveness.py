@@ -16,7 +16,7 @@ def _folder() -> Path:
 
 
 def hold_lock(uid: str) -> int:
-    """Lock a file for as long as this process lives. Returns its descriptor; the kernel lets go at the process's death."""
+    """Lock a file for as long as this process lives, and return its descriptor. The kernel lets go when it dies."""
     folder = _folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder / uid, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -95,7 +95,8 @@ class LiveSession:
         """The exec stream is open: input and sizes go there from now on."""
         self._stream = stream
         self._regulate()
-        self._full.set()
+        if self._input:
+            self._full.set()
 
     def output(self, data: bytes) -> None:
         """Bytes from the container: recorded, kept, then shown."""

@@ -141,7 +141,14 @@ class DockerBackend(Backend):
         tty = size is not None
         keys = DETACH_KEYS if tty else None
         created = await self._engine.call(
-            "exec_create", target, list(argv), stdin=True, tty=tty, environment=environment, detach_keys=keys, about=about
+            "exec_create",
+            target,
+            list(argv),
+            stdin=True,
+            tty=tty,
+            environment=environment,
+            detach_keys=keys,
+            about=about,
         )
         exec_id = str(created["Id"])
 
@@ -214,7 +221,7 @@ def _label_filters(selector: Selector) -> list[str]:
         case "compose":
             filters.append(f"{SERVICE_LABEL}={names.docker_label(selector.value)}")
         case "labels":
-            filters += [f"{key}={value}" for key, value in names.labels(selector.value).items()]
+            filters += [f"{key}={value}" for key, value in names.docker_labels(selector.value).items()]
         case "name":
             pass
         case kind:

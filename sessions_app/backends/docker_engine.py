@@ -5,11 +5,9 @@ import contextlib
 import json
 import socket
 import ssl
-import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -30,6 +28,7 @@ from sessions_app.backends.base import (
     ProviderRefused,
     ProviderUnreachable,
 )
+from sessions_app.backends.tls import client_context
 
 THREADS = 8
 """Calls to one engine at a time. Not the loop's shared threads: an engine that hangs must block nothing else."""
@@ -38,7 +37,7 @@ OLDEST_API = "1.25"
 """The first API version whose exec takes an environment (Docker 1.13)."""
 
 DEAD_PEER_SECONDS = 60
-"""Seconds after which a TCP peer that acknowledges nothing is given up, and half of which probes it when idle."""
+"""Seconds after which an idle TCP peer that has vanished is given up; probes begin at half of it."""
 
 Result = TypeVar("Result")
 Protocol = TypeVar("Protocol", bound=asyncio.BaseProtocol)
@@ -72,7 +71,10 @@ class Address:
         # As with the docker command, certificates or `tls_verify` mean TLS; a plain tcp:// address means none.
         verify = options.get("tls_verify")
         secured = parts.scheme == "https" or bool(verify) or any(credentials.get(key) for key in ("ca", "cert", "key"))
-        tls = _tls_context(credentials, verify=verify is not False) if secured else None
+        tls = None
+        if secured:
+            ca, cert, key = (credentials.get(name, "") for name in ("ca", "cert", "key"))
+            tls = client_context(ca, cert, key, verify=verify is not False)
         return cls(url, host=parts.hostname, port=port or (2376 if tls else 2375), tls=tls)
 
     @property
@@ -105,37 +107,9 @@ def watch_peer(peer: socket.socket) -> None:
         ("TCP_KEEPIDLE", DEAD_PEER_SECONDS // 2),
         ("TCP_KEEPINTVL", DEAD_PEER_SECONDS // 6),
         ("TCP_KEEPCNT", 3),
-        ("TCP_USER_TIMEOUT", DEAD_PEER_SECONDS * 1000),
     ):
-        if hasattr(socket, option):  # The last one is Linux' own.
+        if hasattr(socket, option):
             peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-
-def _tls_context(credentials: Mapping[str, str], *, verify: bool) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cadata=credentials.get("ca") or None)
-        if not verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if credentials.get("cert") or credentials.get("key"):
-            load_client_certificate(context, credentials.get("cert", ""), credentials.get("key", ""))
-    except (ssl.SSLError, ValueError) as error:
-        raise ProviderMisconfigured(
-            "The provider's TLS files cannot be used: the CA, the client certificate and its key must be PEM text, "
-            "the key without a passphrase and belonging to the certificate."
-        ) from error
-    return context
-
-
-def load_client_certificate(context: ssl.SSLContext, cert: str, key: str) -> None:
-    """Load a certificate and key from text. The ssl module reads them from files only: a private folder, gone at once."""
-    with tempfile.TemporaryDirectory(prefix="porthole-") as folder:
-        cert_file, key_file = Path(folder, "cert.pem"), Path(folder, "key.pem")
-        for file, text in ((cert_file, cert), (key_file, key)):
-            file.touch(mode=0o600)
-            file.write_text(text)
-        # A key with a passphrase must fail and not ask on the portal's terminal.
-        context.load_cert_chain(cert_file, key_file, password=lambda: "")
 
 
 class Engine:

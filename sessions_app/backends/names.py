@@ -54,21 +54,36 @@ def pattern(value: str) -> str:
 
 
 def labels(value: str) -> dict[str, str]:
-    """A label selector of the form `key=value,key=value`."""
-    found: dict[str, str] = {}
-    for part in value.split(","):
-        key, separator, wanted = part.strip().partition("=")
-        if not separator:
-            raise InvalidTarget(f"The label selector {_shown(value)} must read like app=web,tier=front.")
-        found[_checked(_LABEL_KEY, key, 317, "label")] = _checked(_LABEL_VALUE, wanted, 63, "label value", empty=True)
+    """A Kubernetes label selector of the form `key=value,key=value`."""
+    found = _pairs(value)
+    for key, wanted in found.items():
+        _checked(_LABEL_KEY, key, 317, "label")
+        _checked(_LABEL_VALUE, wanted, 63, "label value", empty=True)
+    return found
+
+
+def docker_labels(value: str) -> dict[str, str]:
+    """The same for Docker, whose labels may hold anything printable."""
+    found = _pairs(value)
+    for key, wanted in found.items():
+        docker_label(key)
+        if wanted:
+            docker_label(wanted)
     return found
 
 
 def docker_label(value: str) -> str:
-    """One part of a Docker label, whose grammar is freer than Kubernetes': anything printable but a comma."""
+    """A key or value of a Docker label."""
     if not value or len(value) > 253 or not value.isprintable():
         raise InvalidTarget(f"{_shown(value)} is not a label that a container could have.")
     return value
+
+
+def _pairs(value: str) -> dict[str, str]:
+    pairs = [part.strip().partition("=") for part in value.split(",")]
+    if not all(separator for _, separator, _ in pairs):
+        raise InvalidTarget(f"The label selector {_shown(value)} must read like app=web,tier=front.")
+    return {key: wanted for key, _, wanted in pairs}
 
 
 def exec_request(request: ExecRequest) -> None:

@@ -48,7 +48,7 @@ class KeyParser:
                     self._rest = text[position:]
                     return
             key = _TOKEN.match(text, position)
-            assert key is not None  # noqa: S101 - the last alternative matches anything
+            assert key is not None
             position = key.end()
             yield key.group()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from django.db import models
 
 if TYPE_CHECKING:
-    from audit.models import Event, Recording  # noqa: F401 - ruff misses the use in a base class's subscript
+    from audit.models import Event, Recording
     from portal.models import Organization
 
 
@@ -56,6 +56,10 @@ class RecordingQuerySet(models.QuerySet["Recording"]):
     def in_organizations(self, organizations: "Iterable[Organization | int]") -> Self:
         """The recordings of these organizations: a queryset (one SQL statement), rows or keys."""
         return self.filter(organization__in=organizations)
+
+    def of_session(self, session_uid: str) -> "Recording | None":
+        """The recording of one session, None where there is none."""
+        return self.filter(session_uid=session_uid).first()
 
     def unsealed_on(self, node: str) -> Self:
         """What still has an open journal on the disk of `node`: live sessions, and those a crash left behind."""

@@ -46,7 +46,7 @@ class TerminalParser:
                 continue
             match = _TOKEN.match(text, position)
             # Every character is in one of the token's classes.
-            assert match is not None  # noqa: S101
+            assert match is not None
             token, position = match.group(), match.end()
             if position == len(text) and _is_open(token):
                 self._rest = "" if final or len(token) > MAX_SEQUENCE else token

@@ -124,19 +124,22 @@ class Line(NamedTuple):
     end: int
 
 
-def scan_events(timeline: BinaryIO, start: int) -> Iterator[Line]:
-    """The sound events from the file's position `start` on; ends before the first line that is torn or damaged."""
+def scan_events(timeline: BinaryIO, start: int, *, strict: bool) -> Iterator[Line]:
+    """The sound events from the file's position `start` on; a torn last line ends them.
+
+    So does a damaged one, or, if `strict`, it raises `JournalError`: what follows it cannot be placed.
+    """
     timeline.seek(start)
     position, offset, last = start, 0, 0.0
     while line := timeline.readline(MAX_LINE):
         event = _decode_event(line, offset, last)
         if event is None:
+            if strict and (line.endswith(b"\n") or len(line) == MAX_LINE):
+                raise JournalError(f"The recording's timeline is damaged at byte {position}.")
             return
         position += len(line)
         yield Line(event, position)
-        last = event.at
-        if event.code in _COUNTS:
-            offset += int(event.value)
+        last, offset = event.at, after(event)
 
 
 def after(event: TimelineEvent) -> int:

@@ -74,13 +74,8 @@ def read_timeline(folder: Path) -> Iterator[TimelineEvent]:
     placed.
     """
     with explained(), os.fdopen(open_file(folder, TIMELINE), "rb") as timeline:
-        position = _header(timeline)[1]
-        for line in scan_events(timeline, position):
-            position = line.end
+        for line in scan_events(timeline, _header(timeline)[1], strict=True):
             yield line.event
-        timeline.seek(position)
-        if timeline.readline(MAX_LINE).endswith(b"\n"):
-            raise JournalError(f"The recording's timeline is damaged at byte {position}.")
 
 
 def read_seal(folder: Path) -> Seal | None:

@@ -85,7 +85,7 @@ def _examine(timeline: BinaryIO, output_size: int) -> _Findings:
     if not sound:
         return _Findings(0, 0)
     found = _Findings(len(line), len(line))
-    for event, end in scan_events(timeline, len(line)):
+    for event, end in scan_events(timeline, len(line), strict=False):
         found.end = end
         found.microseconds = round(event.at * 1_000_000)
         found.claimed = after(event)
@@ -117,7 +117,7 @@ def _rewrite(directory: int, timeline: BinaryIO, found: _Findings, output_size: 
     with os.fdopen(open_in(directory, _REWRITTEN, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as rewritten:
         timeline.seek(0)
         rewritten.write(timeline.read(found.header_end))
-        for event, _ in scan_events(timeline, found.header_end):
+        for event, _ in scan_events(timeline, found.header_end, strict=False):
             for part in _parts(event, output_size):
                 rewritten.write(encode_event(part))
         rewritten.write(encode_text(found.microseconds, "m", RECOVERED_MARKER))

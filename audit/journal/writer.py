@@ -1,5 +1,6 @@
 """The append-only writer: what stands between a container's output and everybody who sees it."""
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -126,6 +127,8 @@ class JournalWriter:
     def sync(self) -> None:
         """fsync both files, and the folder that names them. The one method that another thread may call."""
         with self._closing, explained():
+            if self._output < 0:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             for descriptor in (self._output, self._timeline, self._directory):
                 os.fsync(descriptor)
 

@@ -1,0 +1,103 @@
+"""Turns terminal output into plain text, line by line, in bounded memory. No Django.
+
+It edits one line at a time, as a terminal does: carriage return, backspace, erasing and the cursor's moves within the
+line count, so that what a person corrected while typing reads as it ended. A jump to another line (a full-screen
+program, a cleared screen) ends the line, so that nothing that was printed is dropped: a full-screen program therefore
+reads as its pieces. Only what was overwritten in its own line is gone; the exact bytes are in the recording.
+"""
+
+import re
+from collections.abc import Iterator
+
+from audit.terminal import TerminalParser, is_text
+
+MAX_LINE = 64 * 1024
+"""Characters of one line; a longer one is broken."""
+
+_CSI = re.compile(r"(?:\x1b\[|\x9b)(\d{0,5})(?:;[\d;]*)?([CDGKP@X])\Z")
+_JUMP = re.compile(r"(?:\x1b\[|\x9b)[\d;]*[ABEFHJdf]\Z|\x1b[DEMc]\Z")
+_TAB = 8
+
+
+class Transcript:
+    """Feed it output, get the lines that are finished, each with its newline."""
+
+    def __init__(self, cols: int) -> None:
+        self._parser = TerminalParser()
+        self._cells: list[str] = []
+        self._column = 0
+        self._cols = max(1, cols)
+
+    def resize(self, cols: int) -> None:
+        """The terminal has another width: carriage return goes to the start of a row, not of a wrapped line."""
+        self._cols = max(1, cols)
+
+    def feed(self, data: bytes) -> Iterator[str]:
+        """The lines that `data` finishes."""
+        for token in self._parser.feed(data):
+            if is_text(token):
+                self._print(token)
+            elif token == "\n" or _JUMP.match(token):  # noqa: S105 - a terminal's token, no secret
+                # A jump after nothing is no empty line.
+                if token == "\n" or self._cells:  # noqa: S105
+                    yield self._finish_line()
+            else:
+                self._control(token)
+            if len(self._cells) > MAX_LINE:
+                yield self._finish_line()
+
+    def end(self) -> Iterator[str]:
+        """The last line, if it has no newline; what is incomplete is dropped. Feeding may go on afterwards."""
+        for token in self._parser.feed(b"", final=True):
+            if is_text(token):
+                self._print(token)
+        if self._cells:
+            yield self._finish_line()
+
+    def _finish_line(self) -> str:
+        line = "".join(self._cells).rstrip()
+        self._cells, self._column = [], 0
+        return f"{line}\n"
+
+    def _print(self, text: str) -> None:
+        if self._column > len(self._cells):
+            self._cells.extend(" " * (self._column - len(self._cells)))
+        self._cells[self._column : self._column + len(text)] = text
+        self._column += len(text)
+
+    def _control(self, token: str) -> None:
+        if token == "\r":  # noqa: S105
+            self._column = self._row_start()
+        elif token == "\b":  # noqa: S105
+            self._column = max(self._row_start(), self._column - 1)
+        elif token == "\t":  # noqa: S105
+            self._print(" " * (_TAB - self._column % _TAB))
+        elif sequence := _CSI.match(token):
+            self._edit(int(sequence[1] or 0), sequence[2])
+
+    def _edit(self, number: int, final: str) -> None:
+        count = min(max(1, number), MAX_LINE)
+        column = self._column
+        match final:
+            case "C":
+                self._column = min(column + count, MAX_LINE)
+            case "D":
+                self._column = max(self._row_start(), column - count)
+            case "G":
+                self._column = self._row_start() + count - 1
+            case "K" if number == 0:
+                del self._cells[column:]
+            case "K":
+                last = len(self._cells) if number == 2 else min(column + 1, len(self._cells))
+                self._cells[self._row_start() : last] = " " * (last - self._row_start())
+            case "P":
+                del self._cells[column : column + count]
+            case "@":
+                self._cells[column:column] = " " * count if column < len(self._cells) else ""
+            case _:
+                last = min(column + count, len(self._cells))
+                self._cells[column:last] = " " * (last - column)
+
+    def _row_start(self) -> int:
+        # After a row's last column the cursor waits there: it wraps with the next character only.
+        return max(0, self._column - 1) // self._cols * self._cols

@@ -10,6 +10,8 @@ import dj_database_url
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from portal import static_files
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -162,14 +164,14 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
 _NODE_MODULES = BASE_DIR / "node_modules"
 _VENDORED = {
-    "tabler": "@tabler/core/dist",
-    "tabler-icons": "@tabler/icons-webfont/dist",
-    "xterm": "@xterm/xterm",
-    "addon-fit": "@xterm/addon-fit",
-    "addon-webgl": "@xterm/addon-webgl",
-    "addon-search": "@xterm/addon-search",
-    "addon-web-links": "@xterm/addon-web-links",
-    "addon-unicode11": "@xterm/addon-unicode11",
+    "tabler": "@tabler/core/dist/css",
+    "xterm": "@xterm/xterm/lib",
+    "xterm-css": "@xterm/xterm/css",
+    "addon-fit": "@xterm/addon-fit/lib",
+    "addon-webgl": "@xterm/addon-webgl/lib",
+    "addon-search": "@xterm/addon-search/lib",
+    "addon-web-links": "@xterm/addon-web-links/lib",
+    "addon-unicode11": "@xterm/addon-unicode11/lib",
     "htmx": "htmx.org/dist",
     "asciinema-player": "asciinema-player/dist/bundle",
 }
@@ -183,6 +185,7 @@ STATICFILES_DIRS: list[Any] = [
 ]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
+WHITENOISE_ADD_HEADERS_FUNCTION = static_files.add_headers
 
 # --- Sign-in ---
 

@@ -108,3 +108,9 @@ def _import_map() -> str:
 def import_map() -> SafeString:
     """The import map's JSON: every module of ours as `porthole/…`, and the third-party ones by their package's name."""
     return mark_safe(_import_map())  # noqa: S308 - addresses of static files only
+
+
+@register.filter
+def or_dash(value: object) -> object:
+    """A dash where there is nothing to show."""
+    return "–" if value in (None, "", [], {}) else value

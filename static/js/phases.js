@@ -7,7 +7,6 @@
  * @property {string} text
  * @property {boolean} [busy] Something is under way.
  * @property {number} [until] Count down to this moment (`performance.now()`).
- * @property {string[]} [list]
  * @property {{act: string, label: string, href?: string}[]} actions The first is the likely next step.
  */
 
@@ -20,7 +19,6 @@ function linked({ stack, home, session, login }) {
   return {
     stack: { act: "link", label: stack ? "Back to the stack" : "Home", href: stack || home },
     record: { act: "link", label: "See the recording", href: session },
-    sessions: { act: "link", label: "See the session", href: session },
     login: { act: "link", label: "Sign in", href: login },
   };
 }
@@ -87,14 +85,13 @@ function noShell(phase, to) {
   };
 }
 
-function limit(phase, to) {
-  const holders = phase.body?.holders ?? phase.body?.fields?.holders ?? [];
+function limit(phase, context, to) {
+  const inside = `${context.links.sessions}?${new URLSearchParams({ state: "live", service: context.service })}`;
   return {
     place: "cover",
     title: "All places are taken",
     text: phase.detail,
-    list: holders.map(({ user, uid, since }) => `${user} · since ${new Date(since).toLocaleTimeString()} · ${uid}`),
-    actions: [RETRY, { act: "link", label: "See who is in", href: phase.sessionsUrl }, to.stack],
+    actions: [RETRY, { act: "link", label: "See who is in", href: inside }, to.stack],
   };
 }
 
@@ -132,7 +129,7 @@ const WORDS = {
 
 function refused(phase, context) {
   const to = linked(context.links);
-  if (phase.code === "session_limit") return limit({ ...phase, sessionsUrl: context.links.sessions }, to);
+  if (phase.code === "session_limit") return limit(phase, context, to);
   if (phase.code === "no_shell") return noShell(phase, to);
   const [title, offers] = REFUSED[phase.code] ?? ["This did not work", [RETRY, "stack"]];
   const seen = typeof phase.code === "number" && context.seen;

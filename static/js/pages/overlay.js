@@ -52,17 +52,12 @@ export class Overlay {
     return [spinner, heading];
   }
 
-  #words({ text, list, until }) {
+  #words({ text, until }) {
     const parts = [];
     if (text) {
       const words = document.createElement("p");
       words.textContent = text;
       parts.push(words);
-    }
-    if (list?.length) {
-      const items = document.createElement("ul");
-      items.append(...list.map((line) => Object.assign(document.createElement("li"), { textContent: line })));
-      parts.push(items);
     }
     if (until !== undefined) {
       const seconds = document.createElement("p");

@@ -40,6 +40,7 @@ export class TerminalPanel {
   #phase = { name: "opening" };
   #seen = false;
   #later = 0;
+  #name = "";
   #opened = () => {};
 
   /**
@@ -95,6 +96,15 @@ export class TerminalPanel {
     this.#session.detach();
   }
 
+  /** End the session and everything it started, without a question. */
+  async end() {
+    try {
+      await this.#session.end();
+    } catch (error) {
+      this.#notice.show(error.detail ?? "The session could not be ended. Try again.");
+    }
+  }
+
   focus() {
     this.#view.focus();
   }
@@ -143,7 +153,7 @@ export class TerminalPanel {
     this.#uid = session.uid;
     this.#target = { service: session.service, pod_name: session.pod_name, container_name: session.container_name };
     const container = session.pod_name ? `${session.pod_name} / ${session.container_name}` : session.container_name;
-    this.#status.names = { service: session.service_name, container, who: session.user_name ?? "" };
+    this.#status.names = { service: session.service_name, container, who: session.user ?? "" };
     this.#status.recording = "recording";
     this.#root.querySelector('[data-act="copy-id"]').hidden = false;
     this.#root.querySelector('[data-act="copy-id"]').dataset.copy = session.uid;
@@ -151,8 +161,6 @@ export class TerminalPanel {
     this.#entitle("");
     this.#opened(session);
   }
-
-  #name = "";
 
   #entitle(title) {
     if (this.#root.hasAttribute("data-owns-title")) {
@@ -273,11 +281,7 @@ export class TerminalPanel {
       if (answer === "detach") this.detach();
       if (answer !== "end") return;
     }
-    try {
-      await this.#session.end();
-    } catch (error) {
-      this.#notice.show(error.detail ?? "The session could not be ended. Try again.");
-    }
+    await this.end();
   }
 
   async #openLink(url) {

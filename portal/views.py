@@ -1,0 +1,148 @@
+"""The portal's own pages: home, stacks, settings, and what the command palette finds."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from portal import actions
+from portal.access import access_api_token, preferences_of
+from portal.forms import ApiTokenForm, PreferencesForm
+from portal.models import ApiToken, Service, Stack
+from portal.pages import page_of, several_organizations, stack_context, visible_services, with_services
+from portal.requests import actor_of, signed_in
+from sessions_app.models import Session
+
+STACKS_ON_HOME = 12
+ROWS_ON_HOME = 8
+STACKS_A_PAGE = 50
+MATCHES = 8
+
+
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """My stacks with a shell button for each service, my live sessions, recent recordings."""
+    stacks = list(Stack.objects.visible_to(request.user).select_related("organization", "provider")[: STACKS_ON_HOME + 1])
+    own = Session.objects.own(request.user)
+    recorded = Session.objects.recorded_for(request.user).over().with_recording_health()
+    return render(
+        request,
+        "portal/home.html",
+        {
+            "nav": "home",
+            "stacks": with_services(request, stacks[:STACKS_ON_HOME]),
+            "more_stacks": len(stacks) > STACKS_ON_HOME,
+            "live": own.live()[:ROWS_ON_HOME],
+            "recent": recorded[:ROWS_ON_HOME],
+            "several_organizations": several_organizations(request),
+        },
+    )
+
+
+@require_GET
+def stack_list(request: HttpRequest) -> HttpResponse:
+    """Every stack that the user sees."""
+    stacks = Stack.objects.visible_to(request.user).select_related("organization", "provider")
+    page = page_of(request, stacks, STACKS_A_PAGE)
+    return render(
+        request,
+        "portal/stack_list.html",
+        {
+            "nav": "stacks",
+            "page": page,
+            "stacks": with_services(request, list(page)),
+            "several_organizations": several_organizations(request),
+        },
+    )
+
+
+@require_GET
+def stack_services(request: HttpRequest, pk: int) -> HttpResponse:
+    """A stack's services; their containers are fetched by the page, so that no provider can hold it up."""
+    return render(request, "portal/stack_services.html", stack_context(request, pk, "services"))
+
+
+@require_GET
+def palette(request: HttpRequest) -> JsonResponse:
+    """What the command palette offers for the typed text."""
+    text = request.GET.get("q", "")[:100]
+    matches = [_match(service) for service in visible_services(request).named(text)[:MATCHES]]
+    pages = [("Home", "home"), ("Stacks", "stack_list"), ("Sessions", "session_list"), ("Settings", "settings")]
+    matches += [
+        {"label": label, "hint": "page", "action": "Go", "url": reverse(name)}
+        for label, name in pages
+        if text and label.lower().startswith(text.strip().lower())
+    ]
+    return JsonResponse({"matches": matches})
+
+
+def _match(service: Service) -> dict[str, str]:
+    hint = f"{service.stack.name} · {service.organization.name}"
+    if service.may_shell:  # type: ignore[attr-defined] # annotated by with_permissions
+        return {"label": service.name, "hint": hint, "action": "Shell", "url": reverse("open_shell", args=[service.pk])}
+    return {"label": service.name, "hint": hint, "action": "View", "url": reverse("stack", args=[service.stack_id])}
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def settings(request: HttpRequest) -> HttpResponse:
+    """Terminal preferences and API tokens."""
+    user = signed_in(request)
+    form = PreferencesForm(request.POST or None, instance=preferences_of(user))
+    if request.method == "POST" and form.is_valid():
+        actions.change_preferences(
+            actor=actor_of(request),
+            user=user,
+            scrollback=form.cleaned_data["scrollback"],
+            font_size=form.cleaned_data["font_size"],
+        )
+        messages.success(request, "Saved. New terminals use it.")
+        return redirect("settings")
+    return _settings_page(request, preferences=form)
+
+
+@never_cache
+@require_POST
+def create_token(request: HttpRequest) -> HttpResponse:
+    """Make a personal API token and show its secret, this once."""
+    form = ApiTokenForm(request.POST)
+    if not form.is_valid():
+        return _settings_page(request, token=form)
+    try:
+        token, secret = actions.create_api_token(
+            actor=actor_of(request),
+            user=signed_in(request),
+            name=form.cleaned_data["name"],
+            scopes=form.chosen_scopes(),
+            expires_at=form.expires_at(),
+        )
+    except ValidationError as error:
+        form.add_error(None, error.messages)
+        return _settings_page(request, token=form)
+    return _settings_page(request, created=token, secret=secret)
+
+
+@require_POST
+def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
+    """End one of the user's own API tokens, and the sessions opened with it."""
+    token = access_api_token(request.user, pk)
+    actions.revoke_api_token(actor=actor_of(request), token=token)
+    messages.success(request, f"The token “{token.name}” is revoked. Sessions opened with it end within seconds.")
+    return redirect("settings")
+
+
+def _settings_page(request: HttpRequest, **given: Any) -> HttpResponse:
+    context = {
+        "preferences": given.get("preferences") or PreferencesForm(instance=preferences_of(request.user)),
+        "token": given.get("token") or ApiTokenForm(),
+        "created": given.get("created"),
+        "secret": given.get("secret"),
+        "tokens": ApiToken.objects.visible_to(request.user),
+        "crumbs": [("Home", reverse("home")), ("Settings", "")],
+    }
+    return render(request, "portal/settings.html", context)

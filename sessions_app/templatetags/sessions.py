@@ -1,0 +1,40 @@
+"""How pages show a session's state and the ways it can end."""
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from sessions_app.models import Session
+from sessions_app.wording import STATES, ending_of
+from sessions_app.words import OVER, State
+
+register = template.Library()
+
+
+@register.filter
+def state_mark(state: str) -> SafeString:
+    """A session's state as a coloured word."""
+    word, colour = STATES[State(state)]
+    return format_html('<span class="state state-{}">{}</span>', colour, word)
+
+
+@register.filter
+def lasted(session: Session) -> float | None:
+    """Seconds from its first prompt to its end, or to now; None if it never began."""
+    if session.started_at is None:
+        return None
+    return ((session.ended_at or timezone.now()) - session.started_at).total_seconds()
+
+
+@register.filter
+def ending_title(session: Session) -> str:
+    """Why a session that is over ended, in a few words; empty for a live one."""
+    ending = ending_of(session.end_reason)
+    return ending.title if ending and session.state in OVER else ""
+
+
+@register.filter
+def where(session: Session) -> str:
+    """The container, with its pod where it has one."""
+    return " / ".join(name for name in (session.pod_name, session.container_name) if name)

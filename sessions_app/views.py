@@ -1,0 +1,177 @@
+"""The pages of sessions: the live table, one session, and the terminal."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from audit.models import Recording
+from portal.access import access_service, preferences_of
+from portal.pages import page_of, several_organizations, stack_context
+from portal.permissions import Permission
+from portal.querysets import AnyUser
+from sessions_app.access import access_recorded_session, access_session
+from sessions_app.models import Session
+from sessions_app.wording import ENDINGS, ending_of
+from sessions_app.words import LIVE, OVER, Kind, State
+
+ROWS_A_PAGE = 50
+
+SORTS = {
+    "created": "pk",
+    "user": "user_name",
+    "service": "service_name",
+    "state": "state",
+    "idle": "last_activity_at",
+    "in": "bytes_in",
+    "out": "bytes_out",
+}
+"""What the table sorts by, and the column behind it."""
+
+COLUMNS = [
+    ("", "Session"), ("user", "Who"), ("service", "Service"), ("state", "State"), ("created", "Started"),
+    ("idle", "Last input"), ("in", "In"), ("out", "Out"),
+]
+
+
+@require_GET
+def session_list(request: HttpRequest) -> HttpResponse:
+    """The table of sessions; its rows update by themselves."""
+    context = _rows(request) | {
+        "nav": "sessions",
+        "states": [("", "any state"), ("live", "live"), ("over", "over"), *((state.value, state.value) for state in State)],
+        "kinds": [kind.value for kind in Kind],
+        "filters": {name: request.GET.get(name, "") for name in ("state", "service", "user", "kind", "sort")},
+    }
+    return render(request, "sessions_app/session_list.html", context)
+
+
+@require_GET
+def session_rows(request: HttpRequest) -> HttpResponse:
+    """The table alone, as the page fetches it again every two seconds."""
+    return render(request, "sessions_app/_session_rows.html", _rows(request))
+
+
+def _rows(request: HttpRequest) -> dict[str, Any]:
+    words = {name: request.GET.get(name, "")[:200] for name in ("state", "service", "user", "kind")}
+    sort = request.GET.get("sort", "-created")
+    column = SORTS.get(sort.removeprefix("-"), "pk")
+    sessions = Session.objects.visible_to(request.user).with_controls(request.user).matching(**words)
+    ordered = sessions.order_by(f"-{column}" if sort.startswith("-") else column, "-pk")
+    query = request.GET.copy()
+    query.pop("page", None)
+    query.pop("sort", None)
+    return {
+        "page": page_of(request, ordered, ROWS_A_PAGE),
+        "filtered": any(words.values()),
+        "query": request.GET.urlencode(),
+        "filter_query": query.urlencode(),
+        "columns": [_column(name, label, sort) for name, label in COLUMNS],
+        "several_organizations": several_organizations(request),
+    }
+
+
+def _column(name: str, label: str, sort: str) -> dict[str, str]:
+    """A column's heading: what a click sorts by, and how it is sorted now."""
+    turned = name if sort == f"-{name}" else f"-{name}"
+    now = {name: "ascending", f"-{name}": "descending"}.get(sort, "") if name else ""
+    return {"name": name, "label": label, "sort": turned, "now": now}
+
+
+@require_GET
+def session_detail(request: HttpRequest, uid: str) -> HttpResponse:
+    """What, who, when, where, why it ended, what was found, and the recording."""
+    session = access_session(request.user, uid)
+    readable = _allowed(access_recorded_session, request.user, uid)
+    context = {
+        "nav": "sessions",
+        "session": session,
+        "live": session.state in LIVE,
+        "own": session.user_id == request.user.pk,
+        "ending": ending_of(session.end_reason),
+        "may_watch": _allowed(access_session, request.user, uid, Permission.WATCH),
+        "may_end": session.state in LIVE and _allowed(access_session, request.user, uid, Permission.TERMINATE),
+        "readable": readable,
+        "recording": Recording.objects.of_session(uid) if readable else None,
+        "start_at": request.GET.get("t", ""),
+        "crumbs": [("Sessions", reverse("session_list")), (session.uid, "")],
+        "several_organizations": several_organizations(request),
+    }
+    return render(request, "sessions_app/session_detail.html", context)
+
+
+def _allowed(access: Callable[..., Session], *arguments: object) -> bool:
+    try:
+        access(*arguments)
+    except (Http404, PermissionDenied):
+        return False
+    return True
+
+
+@require_GET
+def terminal(request: HttpRequest, uid: str) -> HttpResponse:
+    """One session's terminal: a reload of this address attaches it again."""
+    session = access_session(request.user, uid)
+    config = terminal_config(
+        request.user,
+        stack_url=reverse("stack", args=[session.service.stack_id]) if session.service else "",
+        service={"id": session.service_id, "name": session.service_name},
+    )
+    watch = session.user_id != request.user.pk or "watch" in request.GET
+    config |= {"session": session.uid, "mode": "watch" if watch else "control"}
+    return render(request, "sessions_app/terminal.html", {"terminal": config, "over": session.state in OVER})
+
+
+@require_GET
+def open_shell(request: HttpRequest, pk: int) -> HttpResponse:
+    """Opens a new shell of a service: the page asks the API for a session, then takes the session's own address.
+
+    The address may name a pod and a container. It never names a command: a link must not run anything.
+    """
+    service = access_service(request.user, pk, Permission.SHELL)
+    config = terminal_config(
+        request.user,
+        stack_url=reverse("stack", args=[service.stack_id]),
+        service={"id": service.pk, "name": service.name},
+    )
+    wanted = {"pod_name": request.GET.get("pod", ""), "container_name": request.GET.get("container", "")}
+    config["target"] = {name: value for name, value in wanted.items() if value}
+    return render(request, "sessions_app/terminal.html", {"terminal": config})
+
+
+@require_GET
+def stack_shell(request: HttpRequest, pk: int) -> HttpResponse:
+    """A stack's Shell tab: choose a service and a container, and it connects by itself."""
+    context = stack_context(request, pk, "shell")
+    usable = [service for service in context["services"] if service.may_shell]
+    asked = request.GET.get("service", "")
+    chosen = next((service for service in usable if str(service.pk) == asked), usable[0] if usable else None)
+    config = terminal_config(request.user, stack_url=reverse("stack", args=[pk]))
+    return render(
+        request, "sessions_app/stack_shell.html", context | {"usable": usable, "chosen": chosen, "terminal": config}
+    )
+
+
+def terminal_config(user: AnyUser, *, stack_url: str, service: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What a page's terminal is told: preferences, how ends are worded, where its buttons lead (`UID` is filled in)."""
+    preferences = preferences_of(user)
+    return {
+        "service": service or {"id": None, "name": ""},
+        "session": None,
+        "mode": "control",
+        "target": {},
+        "preferences": {"scrollback": preferences.scrollback, "fontSize": preferences.font_size},
+        "endings": {reason.value: {"title": told.title, "text": told.text} for reason, told in ENDINGS.items()},
+        "links": {
+            "home": reverse("home"),
+            "stack": stack_url,
+            "sessions": reverse("session_list"),
+            "login": reverse("account_login"),
+            "session": reverse("session_detail", args=["UID"]),
+            "terminal": reverse("terminal", args=["UID"]),
+        },
+    }

@@ -29,7 +29,7 @@ SESSION_VARIABLE = "PORTHOLE_SESSION_ID"
 
 
 class BackendError(Exception):
-    """A provider could not do what was asked. The text is one plain sentence or two, fit for a page: what, and what next.
+    """A provider could not do what was asked. The text is a plain sentence or two, fit for a page: what, and what next.
 
     It never holds a credential. `code` is the machine's word for it, as the API's errors carry it.
     """
@@ -44,7 +44,7 @@ class ProviderUnreachable(BackendError):
 
 
 class ProviderMisconfigured(BackendError):
-    """The provider's configuration cannot be used: an unreadable kubeconfig, a refused credential, local not allowed."""
+    """The provider's configuration cannot be used: an unreadable kubeconfig, a refused credential, local not on."""
 
     code = "provider_misconfigured"
 
@@ -115,7 +115,7 @@ class ExecRequest:
     session_uid: str
     container: Container
     argv: Sequence[str] = ()
-    """The exact argument vector. Empty: the first of bash, ash, sh that the container has, found within the same exec."""
+    """The exact argument vector. Empty: the first of bash, ash, sh that the container has, found in the same exec."""
     env: Mapping[str, str] = field(default_factory=dict)
     """On top of TERM=xterm-256color, COLORTERM=truecolor and SESSION_VARIABLE, which are always set."""
     cols: int = 80
@@ -174,7 +174,7 @@ class FoundProcess:
     command: str
     """Its command line, at most 200 characters."""
     outcome: str
-    """`ended` (gone after SIGHUP), `killed` (after SIGKILL), `left` (protected and left alone on purpose), `survived`."""
+    """`ended` (gone after SIGHUP), `killed` (after SIGKILL), `left` (protected, so left alone), `survived`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,8 @@ class Backend(ABC):
 
     @abstractmethod
     async def exec(self, request: ExecRequest, sink: ExecSink) -> ExecStream:
-        """Start the program. Output may reach the sink before this returns."""
+        """Start the program and return once it runs. Its output may reach the sink before that. Where this raises, the
+        sink is never called."""
 
     @abstractmethod
     async def end_processes(self, session_uid: str, container: Container, *, kill_protected: bool) -> CleanupReport:

@@ -124,15 +124,11 @@ async def collect(collected: CollectedOutput) -> CleanupReport | None:
 
 async def collect_process(process: asyncio.subprocess.Process, collected: CollectedOutput) -> CleanupReport | None:
     """As `collect`, for the script run on this machine."""
-    assert process.stdin is not None
-    assert process.stdout is not None
     try:
         async with asyncio.timeout(CALL_TIMEOUT):
-            process.stdin.write(stdin())
-            process.stdin.close()
-            while data := await process.stdout.read(MAX_REPORT):
-                collected.output(data)
-            collected.closed(await process.wait(), None)
+            output, _ = await process.communicate(stdin())
     except TimeoutError:
         return None
+    collected.output(output)
+    collected.closed(process.returncode, None)
     return await collect(collected)

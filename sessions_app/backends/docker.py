@@ -35,8 +35,8 @@ PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
 
 DETACH_KEYS = ",".join(["ctrl-@", "ctrl-^", "ctrl-_"] * 8)
-"""The engine swallows these 24 keys, and holds back the first one until the next key. The default is Ctrl-P, Ctrl-Q, which
-breaks a shell's history; they cannot be turned off, so they begin with the key that shows nothing by itself."""
+"""The engine swallows these 24 keys, and holds back the first one until the next key. The default is Ctrl-P, Ctrl-Q,
+which breaks a shell's history; they cannot be turned off, so they begin with the key that shows nothing by itself."""
 
 CONSOLE_SIZE_API = "1.42"
 """The first API version whose exec start takes the terminal's size."""

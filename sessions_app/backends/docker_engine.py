@@ -122,7 +122,7 @@ class Engine:
         self._made = asyncio.Lock()
 
     async def call(self, method: str, *args: Any, about: str = "", **kwargs: Any) -> Any:
-        """The SDK's low-level `method`. `about` names the container that the call is about, for the error's sentence."""
+        """The SDK's low-level `method`. `about` names the container that the call is about, for an error's sentence."""
         client = await self._ready()
         return await self._run(lambda: getattr(client, method)(*args, **kwargs), about)
 

@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from sessions_app.backends.base import (
     CONNECT_TIMEOUT,
@@ -56,6 +57,7 @@ class DockerStream(asyncio.BufferedProtocol, ExecStream):
         loop = asyncio.get_running_loop()
         self._loop = loop
         self._transport: asyncio.Transport | None = None
+        self._request = b""
         self._head = bytearray()
         self._upgraded: asyncio.Future[None] = loop.create_future()
         self._lost: asyncio.Future[None] = loop.create_future()
@@ -68,9 +70,8 @@ class DockerStream(asyncio.BufferedProtocol, ExecStream):
     async def start(self, address: Address, request: bytes) -> None:
         """Connect, send the request and wait for the upgrade. Raises a `BackendError`."""
         try:
+            self._request = request
             await address.connect(lambda: self)
-            assert self._transport is not None
-            self._transport.write(request)
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await asyncio.shield(self._upgraded)
         except TimeoutError:
@@ -83,11 +84,9 @@ class DockerStream(asyncio.BufferedProtocol, ExecStream):
     # asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
-        if self._closing:
-            transport.abort()
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+        self._transport.write(self._request)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
@@ -204,8 +203,8 @@ def read_buffer() -> memoryview:
 
 
 def stdout_of(raw: bytes) -> bytes:
-    """What came on stdout of an exec without a terminal. Docker sends frames then: one byte for the channel, three empty,
-    four for the length (https://docs.docker.com/reference/api/engine/, "Attach to a container")."""
+    """What came on stdout of an exec without a terminal. Docker sends frames then: one byte for the channel, three
+    empty, four for the length (https://docs.docker.com/reference/api/engine/, "Attach to a container")."""
     parts: list[bytes] = []
     position = 0
     while position + 8 <= len(raw):

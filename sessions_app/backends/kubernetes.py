@@ -48,7 +48,7 @@ class KubernetesBackend(Backend):
         self._streams: weakref.WeakSet[KubernetesStream] = weakref.WeakSet()
 
     async def check(self) -> str:
-        version = await self._cluster.call(lambda: client.VersionApi(self._cluster.api).get_code())
+        version = await self._cluster.call("", client.VersionApi(self._cluster.api).get_code)
         return f"Kubernetes {version.git_version}"
 
     async def containers(self, selector: Selector) -> list[Container]:

@@ -6,7 +6,7 @@ same TLS context and token.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -25,6 +25,7 @@ PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 CLOSE_TIMEOUT = 0.5
 """Seconds an exec's WebSocket waits for the other side's close frame."""
 
+Asked = ParamSpec("Asked")
 Result = TypeVar("Result")
 
 
@@ -54,16 +55,18 @@ class Cluster:
                     current.api_key["BearerToken"] = f"Bearer {token.current()}"
 
                 renew(configuration)
-                configuration.refresh_api_key_hook = renew
+                configuration.refresh_api_key_hook = renew  # type: ignore[assignment]  # declared as None only
             self._client = client.ApiClient(configuration)
             self._client.rest_client.ssl_context = self._tls
         return self._client
 
-    async def call(self, ask: Callable[[], Awaitable[Result]], about: str = "") -> Result:
-        """Await what `ask` returns within CALL_TIMEOUT. Raises a `BackendError` and nothing else."""
+    async def call(
+        self, about: str, ask: Callable[Asked, Awaitable[Result]], *args: Asked.args, **kwargs: Asked.kwargs
+    ) -> Result:
+        """Ask within CALL_TIMEOUT; `about` says what about, for an error's sentence. Raises only `BackendError`s."""
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
-                return await ask()
+                return await ask(*args, **kwargs)
         except (OpenApiException, aiohttp.ClientError, OSError, TimeoutError) as error:
             raise explain(error, self.access.server, about) from error
         except ValueError as error:
@@ -96,7 +99,7 @@ class Cluster:
                     server_hostname=self.access.server_name or None,
                 )
 
-        websocket = await self.call(connect, about)
+        websocket = await self.call(about, connect)
         if websocket.protocol not in PROTOCOLS:
             await websocket.close()
             raise ProviderMisconfigured("The cluster speaks neither version 4 nor 5 of the exec protocol.")
@@ -104,9 +107,11 @@ class Cluster:
 
     async def gone(self, namespace: str, pod: str, container: str, container_id: str) -> ContainerGone | None:
         """Whether a container runs no more, in words; None while it does."""
-        about = f"the pod {pod}"
         try:
-            found = await self.call(lambda: client.CoreV1Api(self.api).read_namespaced_pod(pod, namespace), about)
+            # Any: the generated model calls everything optional, also what a stored pod always has.
+            found: Any = await self.call(
+                f"the pod {pod}", client.CoreV1Api(self.api).read_namespaced_pod, pod, namespace
+            )
         except ContainerGone as error:
             return error
         if found.metadata.deletion_timestamp is not None:
@@ -123,7 +128,7 @@ class Cluster:
     async def close(self) -> None:
         """Let go of connections."""
         if self._client is not None:
-            await self._client.close()
+            await self._client.close()  # type: ignore[no-untyped-call]
         if self._session is not None:
             await self._session.close()
 

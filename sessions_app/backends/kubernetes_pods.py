@@ -39,12 +39,12 @@ async def discover(cluster: Cluster, limit: int) -> list[tuple[Selector, str]]:
     for kind in ("deployment", "stateful_set", "daemon_set"):
         try:
             everywhere = getattr(apps, f"list_{kind}_for_all_namespaces")
-            listed = await cluster.call(lambda ask=everywhere: ask(limit=PAGE))
+            listed = await cluster.call("", everywhere, limit=PAGE)
         except ProviderRefused:
             if not own:
                 raise
             in_one = getattr(apps, f"list_namespaced_{kind}")
-            listed = await cluster.call(lambda ask=in_one: ask(own, limit=PAGE))
+            listed = await cluster.call("", in_one, own, limit=PAGE)
         for workload in listed.items:
             namespace, name = workload.metadata.namespace, workload.metadata.name
             if not namespace.startswith("kube-"):
@@ -82,7 +82,7 @@ async def _list(cluster: Cluster, namespace: str, labels: str) -> list[Any]:
             options["label_selector"] = labels
         if following:
             options["_continue"] = following
-        page = await cluster.call(lambda options=options: core.list_namespaced_pod(namespace, **options))
+        page: Any = await cluster.call("", core.list_namespaced_pod, namespace, **options)
         pods += page.items
         following = page.metadata._continue
         if not following or len(pods) >= MAX_PODS:
@@ -94,9 +94,10 @@ async def _workload_labels(cluster: Cluster, namespace: str, name: str) -> list[
     apps = client.AppsV1Api(cluster.api)
     selectors: list[str] = []
     refused: BackendError | None = None
-    for read in (apps.read_namespaced_deployment, apps.read_namespaced_stateful_set, apps.read_namespaced_daemon_set):
+    readers: list[Any] = [apps.read_namespaced_deployment, apps.read_namespaced_stateful_set]
+    for read in [*readers, apps.read_namespaced_daemon_set]:
         try:
-            workload = await cluster.call(lambda read=read: read(name, namespace))
+            workload: Any = await cluster.call("", read, name, namespace)
         except ContainerGone:
             continue
         except ProviderRefused as error:

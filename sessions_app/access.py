@@ -1,5 +1,6 @@
 """One session, or 404: the checks that every face of a session goes through."""
 
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
@@ -35,3 +36,13 @@ def access_session(user: AnyUser, uid: str, permission: Permission = Permission.
 def access_recorded_session(user: AnyUser, uid: str) -> Session:
     """The session whose record is asked for: the user's own, or one that the user audits; else `Http404`."""
     return _one(Session.objects.recorded_for(user), uid)
+
+
+def watchable_pairs(pairs: set[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Those pairs of a session's uid and a user's key in which the user may watch the session, now."""
+    watchable: set[tuple[str, int]] = set()
+    for user in User.objects.filter(pk__in={pk for _, pk in pairs}, is_active=True):
+        uids = [uid for uid, pk in pairs if pk == user.pk]
+        seen = Session.objects.filter(uid__in=uids).watchable_by(user)
+        watchable |= {(uid, user.pk) for uid in seen.values_list("uid", flat=True)}
+    return watchable

@@ -234,6 +234,14 @@ def request_end(*, session: Session, reason: EndReason, actor: Actor, detail: st
     return bool(changed)
 
 
+def decline_idle_end(*, session: Session, counters: "Counters") -> None:
+    """Somebody typed after the reaper had looked: the end it asked for is off."""
+    flush_counters([counters])
+    Session.objects.filter(pk=session.pk, end_requested=EndReason.IDLE_TIMEOUT).update(
+        end_requested="", end_requested_by="", end_requested_at=None, end_detail=""
+    )
+
+
 def mark_ending(*, session: Session) -> None:
     """The shell is being ended."""
     Session.objects.filter(pk=session.pk, state__in=LIVE).update(state=State.ENDING)

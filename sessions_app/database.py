@@ -2,8 +2,10 @@
 
 import asyncio
 import functools
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import ParamSpec, TypeVar
 
 from django.db import DatabaseError, connection
@@ -17,10 +19,19 @@ THREADS = 4
 TIMEOUT = 15.0
 """Seconds one call may take, the wait for a thread included."""
 
+REST = 30.0
+"""Seconds after which a connection is tried before it is used again."""
+
+_used = threading.local()
 _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="porthole-database")
 
 
 def _call(function: Callable[[], R]) -> R:
+    # A connection that rested may be gone (a database restarts, a firewall forgets): look before it is needed.
+    rested = monotonic() - getattr(_used, "at", 0.0) > REST
+    if rested and connection.connection is not None and not connection.is_usable():
+        connection.close()
+    _used.at = monotonic()
     try:
         return function()
     except DatabaseError:

@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from time import monotonic
 from typing import Any
@@ -21,6 +22,7 @@ from audit.events import Actor
 from audit.recordings import node_id
 from portal.actions.nudges import HOSTS_GROUP
 from sessions_app import actions, protocol
+from sessions_app.access import watchable_pairs
 from sessions_app.database import in_database
 from sessions_app.engine.session import LiveSession
 from sessions_app.engine.viewer import Socket, Viewer
@@ -29,7 +31,7 @@ from sessions_app.liveness import hold_lock, release_lock
 from sessions_app.models import Session
 from sessions_app.models import SessionHost as HostRow
 from sessions_app.orphans import end_orphans
-from sessions_app.protocol import FrameError, Hello
+from sessions_app.protocol import Close, FrameError, Hello
 from sessions_app.providers import BackendPool, ProviderSpec, keep_backends
 from sessions_app.words import EndReason, State
 
@@ -46,6 +48,9 @@ STOP_TIMEOUT = 25.0
 
 REPLAY = 256 * 1024
 """Bytes of newest output that a window gets which does not know the session yet."""
+
+BLOCKING_CALLS = 48
+"""Calls to engines' clients and to the disk that may block at the same time."""
 
 NUDGE_EXPIRY = 3600.0
 """Seconds after which the host joins the nudges' group again (a channel layer forgets members after a day)."""
@@ -75,6 +80,9 @@ class SessionHost:
         async with self._starting:
             if self._row is None:
                 uid = secrets.token_hex(16)
+                # Engines' clients and journals block in threads; a hanging engine must not hold up the journals.
+                executor = ThreadPoolExecutor(BLOCKING_CALLS, thread_name_prefix="porthole-blocking")
+                asyncio.get_running_loop().set_default_executor(executor)
                 self._lock_file = await asyncio.to_thread(hold_lock, uid)
                 self._backends = keep_backends()
                 self._row = row = await in_database(
@@ -154,7 +162,7 @@ class SessionHost:
         offset = max(0, end - REPLAY) if hello.offset is None else hello.offset
         if offset > end:
             raise FrameError("The offset lies beyond the session's output.")
-        viewer = live.new_viewer(socket, offset=offset, mode=hello.mode, user_name=actor.name)
+        viewer = live.new_viewer(socket, offset=offset, mode=hello.mode, user_id=int(actor.id))
         control = hello.mode == "control"
         cols, rows = (hello.cols, hello.rows) if control else (live.cols, live.rows)
         viewer.tell(protocol.attached(live.uid, State.ACTIVE, offset, cols, rows, head=end))
@@ -218,14 +226,36 @@ class SessionHost:
         if not self.sessions:
             return
         mine = dict(self.sessions)
+        await self._look_at_watchers(mine)
         verdicts = await in_database(Session.objects.verdicts, row)
         for uid, hosted in mine.items():
             verdict = verdicts.get(uid)
             if verdict is None:  # somebody took this host for dead and ended the row
                 hosted.end(EndOrder(EndReason.HOST_LOST, "The portal lost touch with its database for too long."))
             else:
+                counters = hosted.counters()
+                if verdict.end_requested == EndReason.IDLE_TIMEOUT and counters is not None and not hosted.idle:
+                    await in_database(actions.decline_idle_end, session=hosted.row, counters=counters)
                 hosted.obey(verdict)
                 hosted.warn_idle()
+
+    async def _look_at_watchers(self, sessions: dict[str, HostedSession]) -> None:
+        """Whoever may no longer watch is cut off; the sessions go on."""
+        watchers = [
+            (uid, viewer)
+            for uid, hosted in sessions.items()
+            if hosted.live is not None
+            for viewer in hosted.live.viewers
+            if viewer.mode == "watch"
+        ]
+        if not watchers:
+            return
+        pairs = {(uid, viewer.user_id) for uid, viewer in watchers}
+        watchable = await in_database(watchable_pairs, pairs)
+        for uid, viewer in watchers:
+            if (uid, viewer.user_id) not in watchable:
+                detail = "Your permission to watch this session was withdrawn."
+                viewer.close(Close.ACCESS_REVOKED, protocol.error(Close.ACCESS_REVOKED, detail))
 
     async def _flush(self) -> None:
         """Counters in one statement, journals to the disk itself."""

@@ -358,6 +358,8 @@ class HostedSession:
     def obey(self, verdict: Verdict) -> None:
         """Carry out what the row asks for."""
         live = self.live
+        if verdict.end_requested == EndReason.IDLE_TIMEOUT and not self.idle:
+            return
         if verdict.end_requested:
             by = Actor(name=verdict.end_requested_by)
             self.end(EndOrder(EndReason(verdict.end_requested), verdict.end_detail, actor=by))
@@ -375,6 +377,11 @@ class HostedSession:
             ttl = round((until - detached_at).total_seconds())
             live.controller.let_go = True
             live.controller.close(Close.NORMAL, protocol.detached(ttl))
+
+    @property
+    def idle(self) -> bool:
+        """Nothing was typed for as long as the service allows; the row may know of it seconds later."""
+        return self.live is None or monotonic() - self.live.last_input >= self.row.idle_timeout
 
     def warn_idle(self) -> None:
         """Tell the controller in time that the session will end for want of input."""

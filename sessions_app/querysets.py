@@ -73,6 +73,12 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """Those on whose service the user holds the permission."""
         return self.filter(reaches(permission, user=user.pk, stack="service__stack", service="service"))
 
+    def watchable_by(self, user: AnyUser) -> Self:
+        """The user's own, and those of services on which the user holds `watch`."""
+        return self.filter(
+            _own(user) | Q(reaches(Permission.WATCH, user=user.pk, stack="service__stack", service="service"))
+        )
+
     def live(self) -> Self:
         """Neither stopped nor failed."""
         return self.filter(state__in=LIVE)

@@ -146,9 +146,9 @@ class LiveSession:
 
     # --- the viewers' side -------------------------------------------------------------------------------------
 
-    def new_viewer(self, socket: Socket, *, offset: int, mode: Mode, user_name: str) -> Viewer:
+    def new_viewer(self, socket: Socket, *, offset: int, mode: Mode, user_id: int) -> Viewer:
         """A viewer of this session's log; `attach` adds it."""
-        return Viewer(socket, self.log, self._older, offset=offset, mode=mode, user_name=user_name)
+        return Viewer(socket, self.log, self._older, offset=offset, mode=mode, user_id=user_id)
 
     def attach(self, viewer: Viewer) -> Viewer | None:
         """Add a viewer. Returns the controller that it takes the place of, already told to close."""

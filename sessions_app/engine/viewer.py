@@ -49,10 +49,10 @@ class Viewer:
         *,
         offset: int,
         mode: Mode,
-        user_name: str,
+        user_id: int,
     ) -> None:
         self.mode = mode
-        self.user_name = user_name
+        self.user_id = user_id
         self.sent = offset
         self.acked = offset
         self.input_taken = 0

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 
@@ -12,6 +13,21 @@ if TYPE_CHECKING:
     _Text = models.TextField[Any, Any]
 else:
     _Text = models.TextField  # generic for the type checker only
+
+
+class PermissionsFormField(forms.MultipleChoiceField):
+    """A box to tick for each permission."""
+
+    widget = forms.CheckboxSelectMultiple
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=[(word, word) for word in PERMISSIONS], **kwargs)
+
+    def prepare_value(self, value: Any) -> list[str]:
+        return sorted(str(word) for word in value or ())
+
+    def clean(self, value: Any) -> Any:
+        return frozenset(Permission(word) for word in super().clean(value))
 
 
 class PermissionSetField(_Text):
@@ -24,6 +40,9 @@ class PermissionSetField(_Text):
     if TYPE_CHECKING:
         _pyi_private_set_type: Any
         _pyi_private_get_type: Any
+
+    def formfield(self, **kwargs: Any) -> Any:
+        return PermissionsFormField(required=not self.blank, help_text=self.help_text)
 
     def from_db_value(self, value: str | None, expression: object, connection: object) -> frozenset[Permission]:
         return frozenset(Permission(word) for word in (value or "").split(",") if word)

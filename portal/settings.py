@@ -287,7 +287,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "PermissionEnum": "portal.permissions.PERMISSIONS",
         "ProviderKindEnum": "portal.models.ProviderKind",
-        "SessionKindEnum": "sessions_app.words.Kind",
+        "SessionKindEnum": ["shell", "console", "exec", "port_forward", "unix_socket", "reverse_proxy"],
     },
 }
 

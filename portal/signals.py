@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.account.signals import password_changed
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
@@ -25,3 +26,8 @@ def signed_out(request: HttpRequest, user: User | None, **_: Any) -> None:
 def sign_in_failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     if request is not None:
         signin.record_failure(request, str(credentials.get("username", "")))
+
+
+@receiver(password_changed)
+def changed_password(request: HttpRequest, user: User, **_: Any) -> None:
+    signin.record_password_changed(request, user)

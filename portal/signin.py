@@ -40,6 +40,12 @@ def record_signed_out(request: HttpRequest, user: User) -> None:
     record_account_event(user=user, action=Action.SIGNED_OUT, actor=actor_of(request), detail={})
 
 
+def record_password_changed(request: HttpRequest, user: User) -> None:
+    """The event of a password that its owner changed on the page."""
+    detail = {"after": {"sign_in": "password changed"}}
+    record_account_event(user=user, action=Action.CHANGED, actor=actor_of(request), detail=detail)
+
+
 def record_failure(request: HttpRequest, username: str) -> None:
     """The event of a failed sign-in. A name that is nobody's is not kept: people type passwords there."""
     known = User.objects.filter(username=username).exists()

@@ -5,6 +5,7 @@ They check that a change is sound, not that the caller may make it: that is `por
 
 from portal.actions.accounts import (
     change_preferences,
+    change_user,
     create_api_token,
     create_user,
     deactivate_user,
@@ -38,6 +39,7 @@ from portal.actions.places import (
     delete_provider,
     delete_service,
     delete_stack,
+    reseal_credentials,
     set_credentials,
 )
 
@@ -52,6 +54,7 @@ __all__ = [
     "change_service",
     "change_stack",
     "change_team",
+    "change_user",
     "create_api_token",
     "create_organization",
     "create_provider",
@@ -70,6 +73,7 @@ __all__ = [
     "reactivate_user",
     "remove_member",
     "remove_team_member",
+    "reseal_credentials",
     "revoke",
     "revoke_api_token",
     "set_credentials",

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
@@ -14,7 +14,7 @@ from django.utils import timezone
 from audit import actions as audit
 from audit.events import Action, Actor, Thing
 from portal.actions.nudges import nudge_hosts
-from portal.actions.rows import refuse, save_changes, thing, user_thing
+from portal.actions.rows import only, refuse, save_changes, thing, user_thing
 from portal.models import ApiToken, Membership, Organization, Preferences
 from portal.permissions import Permission
 
@@ -36,6 +36,33 @@ def create_user(*, actor: Actor, username: str, password: str, email: str = "", 
     detail = {"after": {"username": username, "is_staff": is_staff}}
     record_account_event(user=user, action=Action.CREATED, actor=actor, detail=detail)
     return user
+
+
+class UserFields(TypedDict, total=False):
+    """What may change of an account here; its password and whether it is active have actions of their own."""
+
+    username: str
+    email: str
+    first_name: str
+    last_name: str
+    is_staff: bool
+    is_superuser: bool
+
+
+@transaction.atomic
+def change_user(*, actor: Actor, user: User, **changes: Unpack[UserFields]) -> User:
+    """Change an account's names or what the Django admin lets it do."""
+    only(changes, UserFields.__annotations__)
+    current = User.objects.select_for_update().get(pk=user.pk)
+    before = {name: getattr(current, name) for name in changes if getattr(current, name) != changes[name]}  # type: ignore[literal-required]
+    for name, value in changes.items():
+        setattr(current, name, value)
+    current.full_clean()
+    if before:
+        current.save()
+        detail = {"before": before, "after": {name: getattr(current, name) for name in before}}
+        record_account_event(user=current, action=Action.CHANGED, actor=actor, detail=detail)
+    return current
 
 
 @transaction.atomic

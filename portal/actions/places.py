@@ -110,6 +110,21 @@ def set_credentials(*, actor: Actor, provider: Provider, credentials: Mapping[st
     return provider
 
 
+@transaction.atomic
+def reseal_credentials(*, actor: Actor, provider: Provider) -> None:
+    """Seal a provider's credentials under the newest key. What they are does not change. Raises `SealError`."""
+    locked = Provider.objects.select_for_update().get(pk=provider.pk)
+    locked.sealed_credentials = sealing.reseal(locked.sealed_credentials)
+    locked.save(update_fields=["sealed_credentials"])
+    audit.record(
+        action=Action.CHANGED,
+        actor=actor,
+        organization=locked.organization,
+        thing=thing(locked),
+        detail={"after": {"access": "sealed under the newest key"}},
+    )
+
+
 def delete_provider(*, actor: Actor, provider: Provider) -> None:
     """Delete a provider that no stack stands on."""
     try:

@@ -23,6 +23,7 @@ urlpatterns = [
     path("accounts/", include(accounts)),
     path("api/v1/", include("portal.api.urls")),
     path("api/v1/", include("sessions_app.api.urls")),
+    path("api/v1/", include("audit.api.urls")),
     path("", include("portal.page_urls")),
     path("", include("sessions_app.urls")),
 ]

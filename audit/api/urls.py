@@ -1,0 +1,23 @@
+"""Addresses of the record's API, below /api/v1/."""
+
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
+
+from audit.api import views
+
+
+class RecordedSessionConverter(StringConverter):
+    """A session's uid: nothing else reaches a view, let alone a file."""
+
+    regex = "[a-z]{2}-[0-9a-z]{26}"
+
+
+register_converter(RecordedSessionConverter, "recorded_session")
+
+urlpatterns = [
+    path("audit/events/", views.Events.as_view(), name="audit-events"),
+    path("sessions/<recorded_session:uid>/recording/", views.RecordingDetail.as_view(), name="recording"),
+    path("sessions/<recorded_session:uid>/recording.cast", views.Cast.as_view(), name="recording-cast"),
+    path("sessions/<recorded_session:uid>/transcript.txt", views.TextTranscript.as_view(), name="recording-transcript"),
+    path("sessions/<recorded_session:uid>/recording.bin", views.RawOutput.as_view(), name="recording-output"),
+]

@@ -165,7 +165,9 @@ class SessionHost:
         viewer = live.new_viewer(socket, offset=offset, mode=hello.mode, user_id=int(actor.id))
         control = hello.mode == "control"
         cols, rows = (hello.cols, hello.rows) if control else (live.cols, live.rows)
-        viewer.tell(protocol.attached(live.uid, State.ACTIVE, offset, cols, rows, head=end))
+        # What the first window gets is no replay: nobody has answered the program's questions in it yet.
+        head = end if hosted.attached_at is not None else offset
+        viewer.tell(protocol.attached(live.uid, State.ACTIVE, offset, cols, rows, head=head))
         took_over = live.attach(viewer) is not None
         if control:
             hosted.attached_at = timezone.now()

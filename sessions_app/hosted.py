@@ -4,7 +4,7 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 
 from django.conf import settings
@@ -93,7 +93,8 @@ class HostedSession:
         self.done = asyncio.Event()
         self.notes = asyncio.Lock()
         """What is written about attaching and detaching stays in order."""
-        self.attached_at = timezone.now()
+        self.attached_at: datetime | None = None
+        """When the newest controller came."""
         self._ending: asyncio.Future[EndOrder] = asyncio.get_running_loop().create_future()
         self._exited = asyncio.Event()
         self._journal: JournalWriter | None = None
@@ -373,7 +374,7 @@ class HostedSession:
         detached_at, until = verdict.detached_at, verdict.detach_expires_at
         if live.controller is None or detached_at is None or until is None:
             return
-        if verdict.detach_asked and detached_at > self.attached_at:
+        if verdict.detach_asked and self.attached_at is not None and detached_at > self.attached_at:
             ttl = round((until - detached_at).total_seconds())
             live.controller.let_go = True
             live.controller.close(Close.NORMAL, protocol.detached(ttl))

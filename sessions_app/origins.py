@@ -34,7 +34,9 @@ def origin_is_ours(scope: Mapping[str, Any]) -> bool:
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
         return False
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.path or parts.query:
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        return False
+    if origin != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:  # no browser sends more than that
         return False
     return (parts.hostname.lower(), port) == _host_and_port(hosts[0], parts.scheme)
 

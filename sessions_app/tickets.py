@@ -72,7 +72,7 @@ def read(token: str, *, session_uid: str) -> Ticket:
             address=str(claims.get("address", "")),
             agent=str(claims.get("agent", "")),
         )
-    except (jwt.PyJWTError, ValueError, TypeError) as error:
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, OSError) as error:
         raise TicketError(str(error)) from error
     if ticket.session_uid != session_uid:
         raise TicketError("is for another session")

@@ -10,8 +10,6 @@ import dj_database_url
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import static_files
-
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -185,7 +183,6 @@ STATICFILES_DIRS: list[Any] = [
 ]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
-WHITENOISE_ADD_HEADERS_FUNCTION = static_files.add_headers
 
 # --- Sign-in ---
 

@@ -80,7 +80,7 @@ function noShell(phase, to) {
   return {
     place: "cover",
     title: "This image has no shell",
-    text: `${phase.detail} A console beside the container, or another service of the stack, can serve instead.`.trim(),
+    text: phase.detail || "Another service of the stack may have one.",
     actions: [to.stack, RETRY],
   };
 }

@@ -1,4 +1,4 @@
-/** Plays a recording: asciinema's player, its terminal in a worker of its own. The address may name a moment: `?t=83`. */
+/** Plays a recording: asciinema's player. The address may name a moment: `?t=83`. */
 
 const place = document.querySelector("[data-player]");
 const link = document.querySelector("[data-link-moment]");
@@ -23,7 +23,7 @@ async function show() {
   if (!response.ok) throw new Error(`The recording cannot be read (${response.status}).`);
   place.replaceChildren();
   const at = startAt();
-  return create({ data: await response.text() }, place, place.dataset.worker, {
+  return create({ data: await response.text() }, place, {
     fit: "width",
     terminalFontSize: "14px",
     idleTimeLimit: 2,

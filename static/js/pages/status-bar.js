@@ -20,7 +20,7 @@ export class StatusBar {
   /** @param {{service: string, container: string, who: string}} names */
   set names({ service, container, who }) {
     this.#part("service").textContent = service;
-    this.#part("container").textContent = container;
+    this.#part("container").textContent = container === service ? "" : container;
     this.#part("container").title = container;
     this.#part("who").textContent = who;
   }

@@ -123,7 +123,7 @@ export class TerminalPanel {
         input: (bytes) => this.#session.type(bytes) && this.#notice.hide(),
         resized: (cols, rows) => {
           this.#status.size = { cols, rows };
-          this.#session.resize(cols, rows);
+          this.#session?.resize(cols, rows);
         },
         title: (title) => this.#entitle(title),
         link: (url) => this.#openLink(url),

@@ -27,7 +27,8 @@ MATCHES = 8
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     """My stacks with a shell button for each service, my live sessions, recent recordings."""
-    stacks = list(Stack.objects.visible_to(request.user).select_related("organization", "provider")[: STACKS_ON_HOME + 1])
+    visible = Stack.objects.visible_to(request.user).select_related("organization", "provider")
+    stacks = list(visible[: STACKS_ON_HOME + 1])
     own = Session.objects.own(request.user)
     recorded = Session.objects.recorded_for(request.user).over().with_recording_health()
     return render(

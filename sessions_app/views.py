@@ -35,8 +35,14 @@ SORTS = {
 """What the table sorts by, and the column behind it."""
 
 COLUMNS = [
-    ("", "Session"), ("user", "Who"), ("service", "Service"), ("state", "State"), ("created", "Started"),
-    ("idle", "Last input"), ("in", "In"), ("out", "Out"),
+    ("", "Session"),
+    ("user", "Who"),
+    ("service", "Service"),
+    ("state", "State"),
+    ("created", "Started"),
+    ("idle", "Last input"),
+    ("in", "In"),
+    ("out", "Out"),
 ]
 
 
@@ -45,8 +51,8 @@ def session_list(request: HttpRequest) -> HttpResponse:
     """The table of sessions; its rows update by themselves."""
     context = _rows(request) | {
         "nav": "sessions",
-        "states": [("", "any state"), ("live", "live"), ("over", "over"), *((state.value, state.value) for state in State)],
-        "kinds": [kind.value for kind in Kind],
+        "states": [("", "any state"), *((word, word) for word in ("live", "over", *State))],
+        "kinds": list(Kind),
         "filters": {name: request.GET.get(name, "") for name in ("state", "service", "user", "kind", "sort")},
     }
     return render(request, "sessions_app/session_list.html", context)
@@ -85,7 +91,7 @@ def _column(name: str, label: str, sort: str) -> dict[str, str]:
 
 
 # The player's terminal is WebAssembly: compiling it is allowed on this page, evaluating script on none.
-@csp_update({"script-src": [WASM_UNSAFE_EVAL]})  # type: ignore[untyped-decorator]
+@csp_update({"script-src": [WASM_UNSAFE_EVAL]})  # type: ignore[arg-type]
 @require_GET
 def session_detail(request: HttpRequest, uid: str) -> HttpResponse:
     """What, who, when, where, why it ended, what was found, and the recording."""

@@ -15,7 +15,7 @@ class Ending:
 
 ENDINGS: dict[EndReason, Ending] = {
     EndReason.EXITED: Ending("The shell exited", "Its program ended by itself."),
-    EndReason.CLOSED_BY_USER: Ending("Session ended", "You ended this session, and what it had started was ended with it."),
+    EndReason.CLOSED_BY_USER: Ending("Session ended", "It was ended on request, with everything it had started."),
     EndReason.DISCONNECTED: Ending(
         "Connection lost for too long",
         "The browser did not come back within the grace period, so the session was ended.",
@@ -28,7 +28,7 @@ ENDINGS: dict[EndReason, Ending] = {
     EndReason.TERMINATED: Ending("Ended by somebody else", "Somebody with the permission to do so ended this session."),
     EndReason.ACCESS_REVOKED: Ending(
         "Access was revoked",
-        "Your permission for this service is gone, so the session was ended. Ask somebody who manages the organization.",
+        "The permission for this service is gone. Somebody who manages the organization can grant it.",
     ),
     EndReason.TARGET_GONE: Ending(
         "The container is gone", "It was stopped, restarted or removed while the session ran. Open a new one."

@@ -24,6 +24,9 @@ VENDORED_MODULES = {
     "htmx.org": "vendor/htmx/htmx.esm.min.js",
 }
 
+NOW = 5
+"""Seconds around a moment in which it is just "now"."""
+
 _STEPS = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"), (float("inf"), 86_400, "d"))
 
 
@@ -34,19 +37,16 @@ def _in_words(seconds: float) -> str:
 
 @register.filter
 def ago(moment: datetime | None) -> SafeString | str:
-    """A `<time>` with the relative time as its text and the exact one on hover; static/js/pages/times.js keeps it true."""
+    """A `<time>`: the relative time as its text, the exact one on hover. static/js/pages/times.js keeps it true."""
     if moment is None:
         return ""
     seconds = round((timezone.now() - moment).total_seconds())
-    if abs(seconds) < 5:
-        text = "now"
-    else:
-        text = f"{_in_words(seconds)} ago" if seconds > 0 else f"in {_in_words(-seconds)}"
+    text = f"{_in_words(seconds)} ago" if seconds > 0 else f"in {_in_words(-seconds)}"
     return format_html(
         '<time datetime="{}" title="{}" data-ago>{}</time>',
         moment.isoformat(),
         moment.strftime("%Y-%m-%d %H:%M:%S %Z"),
-        text,
+        "now" if abs(seconds) < NOW else text,
     )
 
 
@@ -113,4 +113,4 @@ def import_map() -> SafeString:
 @register.filter
 def or_dash(value: object) -> object:
     """A dash where there is nothing to show."""
-    return "–" if value in (None, "", [], {}) else value
+    return "\N{EN DASH}" if value in (None, "", [], {}) else value

@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import django
 import hypothesis
 import pytest
 
@@ -33,6 +34,8 @@ os.environ.update(
 )
 if os.environ.get("PORTHOLE_TEST_DATABASE") == "postgres":
     os.environ["DATABASE_URL"] = os.environ["TESTBED_DATABASE_URL"]
+# Here and not in pytest-django, which decides whether there is a Django before this file is read.
+django.setup()
 
 # The same examples in every run of the CI; new ones on a developer's machine.
 hypothesis.settings.register_profile("porthole", deadline=None, database=None, derandomize=bool(os.environ.get("CI")))

@@ -10,6 +10,7 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.exceptions import InvalidToken
 from rest_framework_simplejwt.tokens import RefreshToken, Token
 
 from portal.actions import touch_api_token
@@ -19,6 +20,7 @@ from portal.models import ApiToken
 LOGIN_CLAIM = "login"
 """Holds a keyed hash of the password's hash: a new password ends every token made before it."""
 
+CHALLENGE = 'Bearer realm="api"'
 REFUSED = "The token is not valid. It may have expired or been revoked: sign in again or make a new one."
 
 
@@ -31,7 +33,8 @@ def refresh_token_for(user: User) -> RefreshToken:
 
 def user_of(token: Token) -> User:
     """The token's user, if the account is active and has the password it had. Raises `AuthenticationFailed`."""
-    user = User.objects.filter(pk=token.get("sub") or 0, is_active=True).first()
+    subject = str(token.get("sub", ""))
+    user = User.objects.filter(pk=int(subject), is_active=True).first() if subject.isdecimal() else None
     if user is None or not constant_time_compare(str(token.get(LOGIN_CLAIM, "")), user.get_session_auth_hash()):
         raise AuthenticationFailed(REFUSED)
     return user
@@ -62,7 +65,7 @@ class ApiTokenAuthentication(BaseAuthentication):
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="api"'
+        return CHALLENGE
 
 
 class AccessTokenAuthentication(JWTAuthentication):
@@ -70,7 +73,10 @@ class AccessTokenAuthentication(JWTAuthentication):
 
     def get_validated_token(self, raw_token: bytes) -> Token:
         refuse_odd_header(raw_token)
-        return super().get_validated_token(raw_token)
+        try:
+            return super().get_validated_token(raw_token)
+        except InvalidToken as error:
+            raise AuthenticationFailed(REFUSED) from error
 
     def get_user(self, validated_token: Token) -> User:  # type: ignore[override]
         return user_of(validated_token)

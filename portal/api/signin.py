@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from portal.api.authentication import LOGIN_CLAIM, REFUSED, refresh_token_for, refuse_odd_header, user_of
+from portal.api.authentication import CHALLENGE, LOGIN_CLAIM, REFUSED, refresh_token_for, refuse_odd_header, user_of
 from portal.api.permissions import PEOPLE_ONLY
 from portal.signin import record_signed_in
 
@@ -36,12 +36,19 @@ class AccessSerializer(serializers.Serializer[User]):
     access = serializers.CharField()
 
 
-class TokenView(APIView):
-    """A name and a password for an access token (15 minutes) and a refresh token (12 hours)."""
+class _Open(APIView):
+    """Asks nobody who they are, and still says 401 where what they bring is no good."""
 
     authentication_classes = []
     permission_classes = [AllowAny]
     scopes = PEOPLE_ONLY
+
+    def get_authenticate_header(self, request: Request) -> str:
+        return CHALLENGE
+
+
+class TokenView(_Open):
+    """A name and a password for an access token (15 minutes) and a refresh token (12 hours)."""
 
     @extend_schema(request=CredentialsSerializer, responses=TokensSerializer, operation_id="sign_in")
     def post(self, request: Request) -> Response:
@@ -59,12 +66,8 @@ class TokenView(APIView):
         return Response({"access": str(refresh.access_token), "refresh": str(refresh)})
 
 
-class RefreshView(APIView):
+class RefreshView(_Open):
     """A refresh token for another access token, while the account is active and its password the same."""
-
-    authentication_classes = []
-    permission_classes = [AllowAny]
-    scopes = PEOPLE_ONLY
 
     @extend_schema(request=RefreshSerializer, responses=AccessSerializer, operation_id="refresh_sign_in")
     def post(self, request: Request) -> Response:

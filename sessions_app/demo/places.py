@@ -22,7 +22,6 @@ MAX_SLUG = 64
 MAX_NAME = 120
 CLUSTERS_OWN = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 
-
 Found = list[tuple[Selector, str]]
 
 
@@ -94,10 +93,7 @@ def _stacks(provider: Provider, found: Mapping[str, Found]) -> list[Stack]:
         namespaces = [main, *(namespace for namespace in namespaces if namespace != main)]
     for namespace in namespaces:
         slug = _free_slug(provider.kind if provider.kind not in taken else f"{provider.kind}-{namespace}", taken)
-        name = ProviderKind(provider.kind).label + (f" / {namespace}" if namespace else "")
-        stacks.append(
-            actions.create_stack(actor=PORTAL, provider=provider, slug=slug, name=name, namespace=namespace)
-        )
+        stacks.append(actions.create_stack(actor=PORTAL, provider=provider, slug=slug, name=slug, namespace=namespace))
     return stacks
 
 

@@ -46,7 +46,7 @@ def create(password: str) -> None:
             )
             for name in members
         }
-        organization = actions.create_organization(actor=PORTAL, slug=slug, name=slug.title())
+        organization = actions.create_organization(actor=PORTAL, slug=slug, name=slug)
         for name, role in members.items():
             actions.add_member(actor=PORTAL, organization=organization, user=users[name], role=role)
     actions.grant(
@@ -71,9 +71,9 @@ def add_playground(organization: Organization) -> None:
     provider = organization.providers.filter(kind=ProviderKind.LOCAL).first() or actions.create_provider(
         actor=PORTAL, organization=organization, slug="local", name="This machine", kind=ProviderKind.LOCAL
     )
-    stack = actions.create_stack(actor=PORTAL, provider=provider, slug="playground", name="Playground")
+    stack = actions.create_stack(actor=PORTAL, provider=provider, slug="playground", name="playground")
     actions.create_service(
-        actor=PORTAL, stack=stack, slug="shell", name="Shell", selector_kind=SelectorKind.NAME, selector="local"
+        actor=PORTAL, stack=stack, slug="shell", name="shell", selector_kind=SelectorKind.NAME, selector="local"
     )
 
 

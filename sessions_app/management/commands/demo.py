@@ -51,6 +51,6 @@ class Command(BaseCommand):
                 lines.append(f"Left out:  {outcome.kind.label}: {outcome.reason}")
             else:
                 stacks = places.refresh(acme, outcome)
-                services = sum(stack.services.count() for stack in stacks)
-                lines.append(f"Engine:    {outcome.name}: {services} services in {', '.join(map(str, stacks))}")
+                counts = (f"{stack.name} ({stack.services.count()} services)" for stack in stacks)
+                lines.append(f"Engine:    {outcome.name}: {', '.join(counts)}")
         return lines or ["Engines:   none found (DOCKER_HOST and KUBECONFIG name others than the usual ones)"]

@@ -67,7 +67,13 @@ def serve_with_daphne(address: str, port: int) -> None:
         server_name="porthole",
         verbosity=0,
     )
-    reactor.callWhenRunning(lambda: deferred(host.start()))
+
+    def begin() -> None:
+        # Without this a broken frame (1007, 1009) cuts the connection, and the client cannot tell it from a lost one.
+        server.ws_factory.setProtocolOptions(failByDrop=False)
+        deferred(host.start())
+
+    reactor.callWhenRunning(begin)
     server.run()
     if server.failure:
         raise CommandError(server.failure)

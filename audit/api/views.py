@@ -166,6 +166,7 @@ class Cast(Export):
         return exports.cast(folder)
 
     @extend_schema(
+        operation_id="sessions_recording_cast",
         parameters=[OpenApiParameter("play", OpenApiTypes.BOOL, description="To be played in a page, not saved.")],
         responses={(200, "application/x-asciicast"): OpenApiTypes.BINARY},
     )
@@ -175,7 +176,7 @@ class Cast(Export):
         return super().get(request, uid)
 
 
-@extend_schema(responses={(200, "text/plain"): OpenApiTypes.STR})
+@extend_schema(operation_id="sessions_transcript", responses={(200, "text/plain"): OpenApiTypes.STR})
 class TextTranscript(Export):
     """What was on the screen, as plain text."""
 
@@ -186,7 +187,9 @@ class TextTranscript(Export):
         return exports.transcript(folder)
 
 
-@extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+@extend_schema(
+    operation_id="sessions_recording_output", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY}
+)
 class RawOutput(Export):
     """The exact bytes that the container sent; bytes that could not be recorded are zero."""
 

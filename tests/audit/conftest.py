@@ -6,10 +6,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from audit.journal import JournalHeader, JournalWriter, TimelineEvent, read_timeline
+
+# Django is not set up yet when this file is loaded.
+if TYPE_CHECKING:
+    from pytest_django.fixtures import SettingsWrapper
+
+    from tests.portal.world import Tenant
 
 UID = "ws-01kaf5c3v8" + "x" * 16
 
@@ -67,3 +74,25 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     yield mount
     for place in mounted:
         libc.umount2(os.fsencode(place), 2)  # MNT_DETACH
+
+
+@pytest.fixture
+def own_data_dir(tmp_path: Path, settings: "SettingsWrapper") -> Path:
+    """A data directory that this test has for itself."""
+    settings.DATA_DIR = tmp_path / "data"
+    settings.DATA_DIR.mkdir()
+    return settings.DATA_DIR
+
+
+@pytest.fixture
+def acme(db: None, own_data_dir: Path) -> "Tenant":
+    from tests.portal.world import make_tenant
+
+    return make_tenant("acme")
+
+
+@pytest.fixture
+def globex(db: None, own_data_dir: Path) -> "Tenant":
+    from tests.portal.world import make_tenant
+
+    return make_tenant("globex")

@@ -219,6 +219,8 @@ SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
 # Without a proxy in front nothing here could tell an HTTPS request from another, and a redirect would never end.
 SECURE_SSL_REDIRECT = HTTPS and PORTHOLE_TRUSTED_PROXIES > 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PORTHOLE_TRUSTED_PROXIES else None
+# Whether other hosts of the domain have HTTPS is not for one of them to promise.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

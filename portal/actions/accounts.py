@@ -26,10 +26,22 @@ TOUCH_EVERY = timedelta(minutes=1)
 
 
 @transaction.atomic
-def create_user(*, actor: Actor, username: str, password: str, email: str = "", is_staff: bool = False) -> User:
-    """A new account. It sees nothing until an organization makes it a member."""
+def create_user(
+    *,
+    actor: Actor,
+    username: str,
+    password: str,
+    email: str = "",
+    is_staff: bool = False,
+    operator: bool = False,
+) -> User:
+    """A new account. It sees nothing until an organization makes it a member.
+
+    `operator` is true where whoever runs the installation chose the password: it may be a weak one then.
+    """
     user = User(username=username, email=email, is_staff=is_staff)
-    validate_password(password, user)
+    if not operator:
+        validate_password(password, user)
     user.set_password(password)
     user.full_clean()
     user.save(force_insert=True)
@@ -66,9 +78,13 @@ def change_user(*, actor: Actor, user: User, **changes: Unpack[UserFields]) -> U
 
 
 @transaction.atomic
-def set_password(*, actor: Actor, user: User, password: str) -> None:
-    """Give an account another password. Its pages' logins and API logins end with the old one."""
-    validate_password(password, user)
+def set_password(*, actor: Actor, user: User, password: str, operator: bool = False) -> None:
+    """Give an account another password. Its pages' logins and API logins end with the old one.
+
+    `operator` as in `create_user`.
+    """
+    if not operator:
+        validate_password(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
     detail = {"after": {"sign_in": "password changed"}}

@@ -42,7 +42,12 @@ def create(password: str) -> None:
     for slug, members in MEMBERS.items():
         users = {
             name: actions.create_user(
-                actor=PORTAL, username=name, password=password, email=f"{name}@{slug}.example", is_staff=name in STAFF
+                actor=PORTAL,
+                username=name,
+                password=password,
+                email=f"{name}@{slug}.example",
+                is_staff=name in STAFF,
+                operator=True,
             )
             for name in members
         }
@@ -81,4 +86,4 @@ def add_playground(organization: Organization) -> None:
 def set_password(password: str) -> None:
     """Give all accounts of the demo this password."""
     for user in User.objects.filter(username__in=USERNAMES):
-        actions.set_password(actor=PORTAL, user=user, password=password)
+        actions.set_password(actor=PORTAL, user=user, password=password, operator=True)

@@ -223,5 +223,12 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    async def running(self, container: Container) -> bool:
+        """Whether the container runs now. Where it was named with an id, another one in its place does not count.
+
+        Raises a `BackendError` if the provider cannot tell.
+        """
+
+    @abstractmethod
     async def close(self) -> None:
         """Let go of connections. Streams that still run are closed."""

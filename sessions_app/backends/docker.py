@@ -122,6 +122,14 @@ class DockerBackend(Backend):
             await stream.close()
         return report or cleanup.parse_report(stdout_of(bytes(collected.raw)), kill_protected=kill_protected)
 
+    async def running(self, container: Container) -> bool:
+        target = names.docker_container(container.id or container.container_name)
+        try:
+            inspected = await self._engine.call("inspect_container", target, about=container.container_name)
+        except ContainerGone:
+            return False
+        return bool(inspected["State"]["Running"])
+
     async def close(self) -> None:
         for stream in list(self._streams):
             await stream.close()

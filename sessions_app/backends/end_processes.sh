@@ -12,6 +12,7 @@ mark="PORTHOLE_SESSION_ID=$1"
 end_protected=$2
 leader=$3
 seen=' '
+known=' '
 newline='
 '
 have_tr=; have_grep=
@@ -74,28 +75,24 @@ find_leader() {
   done
 }
 
-# find_targets: sets targets to every process of the session: the marked ones, all of its terminal session, and
-# the descendants of these, so that an emptied environment hides nothing.
+# find_targets: sets targets to every process of the session: the marked ones, all of its terminal session, the
+# descendants of these, so that an emptied environment hides nothing, and those found before: a parent's end
+# cuts the line of descent.
 find_targets() {
   find_marked
   find_leader
   leader_pid=${leader%%:*}
+  # The leader has gone and its pid belongs to somebody else: so does the session of that number.
+  if stat_of "${leader_pid:-none}" && [ "$start" != "${leader#*:}" ]; then leader_pid=; fi
   table=; targets=' '; terminal=' '
   for entry in /proc/[0-9]*; do
     pid=${entry#/proc/}
     stat_of "$pid" || continue
-    # The leader has gone and its pid belongs to somebody else: so does the session of that number.
-    [ "$pid" = "$leader_pid" ] && [ "$start" != "${leader#*:}" ] && leader_pid=
-    table="$table$pid:$parent:$session "
-  done
-  for row in $table; do
-    pid=${row%%:*}
-    if [ -n "$leader_pid" ] && [ "${row##*:}" = "$leader_pid" ]; then
-      terminal="$terminal$pid "
-      targets="$targets$pid "
-    else
-      case $marked in *" $pid "*) targets="$targets$pid " ;; esac
-    fi
+    table="$table$pid:$parent:$start "
+    if [ -n "$leader_pid" ] && [ "$session" = "$leader_pid" ]; then terminal="$terminal$pid "; fi
+    case "$marked$terminal$known" in
+      *" $pid "* | *" $pid:$start "*) targets="$targets$pid " ;;
+    esac
   done
   grown=1
   while [ -n "$grown" ]; do
@@ -107,6 +104,10 @@ find_targets() {
         *" ${parent%:*} "*) targets="$targets$pid "; grown=1 ;;
       esac
     done
+  done
+  known=' '
+  for row in $table; do
+    case $targets in *" ${row%%:*} "*) known="$known${row%%:*}:${row##*:} " ;; esac
   done
   sort_targets
 }

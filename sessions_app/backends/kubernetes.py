@@ -83,6 +83,13 @@ class KubernetesBackend(Backend):
             await stream.close()
         return report or cleanup.parse_report(bytes(collected.raw), kill_protected=kill_protected)
 
+    async def running(self, container: Container) -> bool:
+        namespace = names.namespace(container.namespace)
+        pod = names.pod(container.pod_name)
+        return await kubernetes_pods.running(
+            self._cluster, namespace, pod, names.pod_container(container.container_name), container.id
+        )
+
     async def close(self) -> None:
         for stream in list(self._streams):
             await stream.close()

@@ -30,6 +30,19 @@ async def containers(cluster: Cluster, selector: Selector) -> list[Container]:
     return sorted(found, key=lambda each: (each.state != "running", each.pod_name, not each.default))
 
 
+async def running(cluster: Cluster, namespace: str, pod: str, container: str, container_id: str) -> bool:
+    """Whether one container runs, in a pod that is being deleted too: its programs go on until they are stopped."""
+    try:
+        found: Any = await cluster.call(
+            f"the pod {pod}", client.CoreV1Api(cluster.api).read_namespaced_pod, pod, namespace
+        )
+    except ContainerGone:
+        return False
+    status = next((each for each in found.status.container_statuses or [] if each.name == container), None)
+    same = status is None or container_id in ("", status.container_id)
+    return same and _state(status)[0] == "running"
+
+
 async def discover(cluster: Cluster, limit: int) -> list[tuple[Selector, str]]:
     """Deployments and sets outside the cluster's own namespaces, of the context's namespace where only that is
     allowed."""

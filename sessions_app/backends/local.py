@@ -90,6 +90,10 @@ class LocalBackend(Backend):
                 await process.wait()
         return report or cleanup.parse_report(bytes(collected.raw), kill_protected=kill_protected)
 
+    async def running(self, container: Container) -> bool:
+        _check_target(container)
+        return True
+
     async def close(self) -> None:
         for stream in list(self._streams):
             await stream.close()

@@ -28,10 +28,17 @@ def kubernetes_place(kubeconfig: str, kubectl: str) -> Iterator[KubernetesPlace]
     place.close()
 
 
+@pytest.fixture(scope="session")
+def local_place() -> LocalPlace:
+    """This machine."""
+    return LocalPlace()
+
+
 @pytest.fixture(params=[DOCKER, KUBERNETES, "local"])
 def place(request: pytest.FixtureRequest) -> Place:
     """Each of the three."""
-    return LocalPlace() if request.param == "local" else request.getfixturevalue(f"{request.param}_place")
+    place: Place = request.getfixturevalue(f"{request.param}_place")
+    return place
 
 
 @pytest.fixture(params=[DOCKER, KUBERNETES])

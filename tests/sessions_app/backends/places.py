@@ -78,7 +78,9 @@ class DockerPlace(Place):
 
     def new_container(self, image: str, **options: Any) -> Container:
         name = f"backends-{RUN}-{len(self._made)}-{image}"
-        started = self.engine.containers.run(f"testbed/{image}:1", detach=True, network_mode="none", name=name, **options)
+        started = self.engine.containers.run(
+            f"testbed/{image}:1", detach=True, network_mode="none", name=name, **options
+        )
         self._made.append(str(started.id))
         return Container(container_name=name, id=str(started.id))
 

@@ -33,7 +33,9 @@ class Terminal:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            raise AssertionError(f"not in time; the end of what came: {bytes(self.seen[-500:])!r} {self.closings}") from None
+            raise AssertionError(
+                f"not in time; the end of what came: {bytes(self.seen[-500:])!r} {self.closings}"
+            ) from None
 
     async def shows(self, text: bytes, patience: float = PATIENCE) -> None:
         """Wait until `text` has come."""
@@ -56,5 +58,5 @@ class Terminal:
 async def eventually(condition: Callable[[], bool], patience: float = PATIENCE) -> None:
     """Poll a condition that nothing announces."""
     async with asyncio.timeout(patience):
-        while not await asyncio.to_thread(condition):
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.05)

@@ -73,8 +73,14 @@ def access_stack(user: AnyUser, pk: int, permission: Permission = Permission.VIE
 
 def access_service(user: AnyUser, pk: int, permission: Permission = Permission.VIEW) -> Service:
     """A service, with its stack, provider and organization at hand."""
-    found = _seen(Service.objects.visible_to(user).select_related("organization", "stack__provider"), pk)
-    return _allowed(found, permission, Service.objects.allowing(user, permission))
+    found = Service.objects.select_related("organization", "stack__provider").filter(pk=pk).first()
+    # On the way to every shell: two plain queries cost a fraction of what composing `reaches` does.
+    held = permissions_on(user, found) if found is not None else frozenset()
+    if found is None or Permission.VIEW not in held:
+        raise Http404("No such service.")
+    if permission not in held:
+        raise Refused(permission, found)
+    return found
 
 
 def access_membership(user: AnyUser, pk: int, permission: Permission = Permission.VIEW) -> Membership:
@@ -123,6 +129,11 @@ def access_api_token(user: AnyUser, pk: int) -> ApiToken:
 def preferences_of(user: AnyUser) -> Preferences:
     """How the user wants the terminal; the defaults, unsaved, for one who never said."""
     return Preferences.objects.filter(user=user.pk).first() or Preferences()
+
+
+def is_member(user: AnyUser, organization: Organization) -> bool:
+    """Whether the user belongs to the organization, with or without any permission in it."""
+    return Membership.objects.filter(user=user.pk, user__is_active=True, organization=organization).exists()
 
 
 def permissions_on(user: AnyUser, service: Service) -> frozenset[Permission]:

@@ -1,41 +1,74 @@
 """One session, or 404: the checks that every face of a session goes through."""
 
+from dataclasses import dataclass
+
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
+from portal.access import is_member, permissions_in, permissions_on
 from portal.permissions import Permission
 from portal.querysets import AnyUser
 from sessions_app.models import Session
-from sessions_app.querysets import PERMISSION_OF_KIND, SessionQuerySet
+from sessions_app.querysets import PERMISSION_OF_KIND
 from sessions_app.words import Kind
 
+NOT_FOUND = "There is no such session, or you may not see it."
 
-def _one(sessions: SessionQuerySet, uid: str) -> Session:
-    session = sessions.filter(uid=uid).select_related("organization", "service__stack", "service__organization").first()
-    if session is None:
-        raise Http404("There is no such session, or you may not see it.")
-    return session
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What one user may do with one session."""
+
+    own: bool
+    """It is the user's, who is still a member of the organization."""
+    held: frozenset[Permission]
+    """The user's permissions on the session's service; on the organization, if the service is gone."""
+
+    def allow(self, session: Session, permission: Permission) -> bool:
+        """Its own user needs what the kind of session needs (`shell`, say) for anything but looking."""
+        if permission is Permission.VIEW:
+            return self.own or bool(self.held & SEEING)
+        return (PERMISSION_OF_KIND[Kind(session.kind)] if self.own else permission) in self.held
+
+
+SEEING = frozenset({Permission.AUDIT, Permission.WATCH, Permission.TERMINATE})
+"""Any of these shows other people's sessions."""
+
+
+def session_and_rights(user: AnyUser, uid: str) -> tuple[Session, Rights]:
+    """The session and what the user may do with it. `Http404` if the user may not even see it."""
+    related = ("organization", "host", "service__organization", "service__stack__provider")
+    session = Session.objects.filter(uid=uid).select_related(*related).first()
+    if session is not None:
+        service, organization = session.service, session.organization
+        held = permissions_on(user, service) if service is not None else permissions_in(user, organization)
+        own = session.user_id == user.pk and (bool(held) or is_member(user, organization))
+        rights = Rights(own, held)
+        if rights.allow(session, Permission.VIEW):
+            return session, rights
+    raise Http404(NOT_FOUND)
 
 
 def access_session(user: AnyUser, uid: str, permission: Permission = Permission.VIEW) -> Session:
     """The session, for its own user or whoever holds `permission` on its service.
 
-    Its own user needs what the kind of session needs (`shell`, say) for anything but looking. `Http404` if the session
-    is not visible to the user at all, `PermissionDenied` if it is and the permission is missing.
+    `Http404` if the session is not visible to the user at all, `PermissionDenied` if it is and the permission is
+    missing.
     """
-    session = _one(Session.objects.visible_to(user), uid)
-    if permission is Permission.VIEW:
-        return session
-    needed = PERMISSION_OF_KIND[Kind(session.kind)] if session.user_id == user.pk else permission
-    if not Session.objects.filter(pk=session.pk).allowing(user, needed).exists():
+    session, rights = session_and_rights(user, uid)
+    if not rights.allow(session, permission):
+        needed = PERMISSION_OF_KIND[Kind(session.kind)] if rights.own else permission
         raise PermissionDenied(f"You need the permission {needed} on {session.service_name} for this.")
     return session
 
 
 def access_recorded_session(user: AnyUser, uid: str) -> Session:
     """The session whose record is asked for: the user's own, or one that the user audits; else `Http404`."""
-    return _one(Session.objects.recorded_for(user), uid)
+    session, rights = session_and_rights(user, uid)
+    if not (rights.own or Permission.AUDIT in rights.held):
+        raise Http404(NOT_FOUND)
+    return session
 
 
 def watchable_pairs(pairs: set[tuple[str, int]]) -> set[tuple[str, int]]:

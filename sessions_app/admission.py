@@ -13,7 +13,7 @@ from audit.events import Actor
 from portal.permissions import Permission
 from portal.requests import actor_of_scope
 from sessions_app import actions, tickets
-from sessions_app.access import access_session
+from sessions_app.access import session_and_rights
 from sessions_app.backends.base import BackendError
 from sessions_app.database import in_database
 from sessions_app.liveness import is_dead
@@ -71,11 +71,10 @@ def _connection(ticket: Ticket, scope: Mapping[str, Any], own_host: str) -> Conn
     user = get_user_model().objects.filter(pk=ticket.user_id, is_active=True).first()
     if user is None:
         raise TicketError("is for nobody who may sign in")
-    session = access_session(user, ticket.session_uid)
-    own = session.user_id == user.pk
-    may_control = own and _may(user, session, Permission.SHELL)
-    may_watch = may_control or _may(user, session, Permission.WATCH)
-    if not (may_control or may_watch):
+    session, rights = session_and_rights(user, ticket.session_uid)
+    may_control = rights.own and rights.allow(session, Permission.SHELL)
+    may_watch = may_control or Permission.WATCH in rights.held
+    if not may_watch:
         raise TicketError("is for somebody who may neither use nor watch this session")
     actions.redeem_ticket(ticket)
     actor = actor_of_scope(scope, user)
@@ -88,14 +87,6 @@ def _connection(ticket: Ticket, scope: Mapping[str, Any], own_host: str) -> Conn
 
 def _http_host(scope: Mapping[str, Any]) -> str:
     return next((value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"host"), "")
-
-
-def _may(user: "User", session: Session, permission: Permission) -> bool:
-    try:
-        access_session(user, session.uid, permission)
-    except (Http404, PermissionDenied):
-        return False
-    return True
 
 
 def _spec(session: Session) -> ProviderSpec | None:

@@ -1,0 +1,69 @@
+"""`python -m benchmarks`: the portal against the Docker API used directly, as a table of ratios within one run.
+
+It needs a Docker Engine (DOCKER_HOST) with an image that has bash (BENCHMARK_IMAGE). The test bed has both:
+`eval "$(scripts/testbed env)" && DOCKER_HOST=$TESTBED_DOCKER_HOST python -m benchmarks`.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import measure
+from benchmarks.client import Portal
+from benchmarks.engine import Direct, container
+from benchmarks.server import PASSWORD, portal
+
+OTHERS = 50
+SERVERS = ("daphne", "uvicorn")
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    what: str
+    direct: str
+    portal: str
+    difference: str
+    target: str
+
+
+def run(server: str) -> Iterator[Row]:
+    """Rows of the table for one ASGI server."""
+    with container() as name, tempfile.TemporaryDirectory() as folder, portal(Path(folder), name, server) as (port, pid):
+        direct, client = Direct(name), Portal(port, "bench", PASSWORD)
+        service = client.service("bench")
+        memory = measure.idle_memory(client, service, pid)
+        yield Row("memory of one idle session", "", f"{memory:.0f} KiB", "", "≤ 200 KiB")
+
+        plain, through = measure.first_prompt(direct, client, service)
+        more = through.at(0.5) - plain.at(0.5)
+        yield Row("first prompt, p50", f"{plain.at(0.5):.0f} ms", f"{through.at(0.5):.0f} ms", f"+{more:.0f} ms", "≤ +60 ms")
+
+        yield from _echo_rows("echo of one key", *measure.echo(direct, client, service))
+        with measure.busy(port, OTHERS):
+            yield from _echo_rows(f"echo, {OTHERS} others busy", *measure.echo(direct, client, service))
+
+        plain_speed, through_speed = measure.bulk(direct, client, service)
+        ratio = f"{through_speed / plain_speed:.2f} x"
+        yield Row("100 MiB of output", f"{plain_speed:.0f} MB/s", f"{through_speed:.0f} MB/s", ratio, "≥ 0.9 x")
+
+
+def _echo_rows(what: str, plain: measure.Times, through: measure.Times) -> Iterator[Row]:
+    more = through.at(0.5) - plain.at(0.5)
+    yield Row(f"{what}, p50", f"{plain.at(0.5):.2f} ms", f"{through.at(0.5):.2f} ms", f"+{more:.2f} ms", "≤ +0.35 ms")
+    yield Row(f"{what}, p99", f"{plain.at(0.99):.2f} ms", f"{through.at(0.99):.2f} ms", "", "< 3 ms")
+
+
+def main() -> None:
+    servers = [word for word in sys.argv[1:] if word in SERVERS] or SERVERS
+    print("| measured | server | direct | portal | difference | target |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for server in servers:
+        for what, *cells in run(server):
+            print(f"| {what} | {server} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

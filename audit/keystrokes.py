@@ -22,11 +22,8 @@ HIDDEN = "[hidden]"
 MAX_RUN = 4096
 """Characters of one line held in memory; a longer line is decided before its end."""
 
-MAX_HELD = 64 * 1024
-"""Characters of all undecided lines; beyond, the oldest are decided at once."""
-
-MAX_LINES = 256
-"""Undecided lines, likewise."""
+MAX_LINES = 32
+"""Lines whose echo has not come; beyond, the oldest are decided at once."""
 
 ECHO_TIMEOUT = 1.0
 """Seconds after which a character that has not been echoed counts as hidden."""
@@ -91,10 +88,6 @@ class KeystrokeRecorder:
         self._expire()
         for token in self._keys.feed(data):
             self._take(token)
-        while len(self._lines) > 1 and (
-            len(self._lines) > MAX_LINES or sum(line.size for line in self._lines) > MAX_HELD
-        ):
-            self._decide()
 
     def echoed(self, data: bytes) -> None:
         """Bytes from the container."""
@@ -143,6 +136,8 @@ class KeystrokeRecorder:
             line.closed_at = self._clock()
             self._lines.append(_Line())
             self._settle()
+            if len(self._lines) > MAX_LINES:
+                self._decide()
         elif line.size > MAX_RUN:
             self._give_out(line)
 

@@ -24,7 +24,7 @@ class Transcript:
 
     def __init__(self, cols: int) -> None:
         self._parser = TerminalParser()
-        self._cells: list[str] = []
+        self._line = ""
         self._column = 0
         self._cols = max(1, cols)
 
@@ -39,11 +39,11 @@ class Transcript:
                 self._print(token)
             elif token == "\n" or _JUMP.match(token):  # noqa: S105 - a terminal's token, no secret
                 # A jump after nothing is no empty line.
-                if token == "\n" or self._cells:  # noqa: S105
+                if token == "\n" or self._line:  # noqa: S105
                     yield self._finish_line()
             else:
                 self._control(token)
-            if len(self._cells) > MAX_LINE:
+            if len(self._line) > MAX_LINE:
                 yield self._finish_line()
 
     def end(self) -> Iterator[str]:
@@ -51,19 +51,24 @@ class Transcript:
         for token in self._parser.feed(b"", final=True):
             if is_text(token):
                 self._print(token)
-        if self._cells:
+        if self._line:
             yield self._finish_line()
 
     def _finish_line(self) -> str:
-        line = "".join(self._cells).rstrip()
-        self._cells, self._column = [], 0
+        line = self._line.rstrip()
+        self._line, self._column = "", 0
         return f"{line}\n"
 
     def _print(self, text: str) -> None:
-        if self._column > len(self._cells):
-            self._cells.extend(" " * (self._column - len(self._cells)))
-        self._cells[self._column : self._column + len(text)] = text
+        self._put(text, replacing=len(text))
         self._column += len(text)
+
+    def _put(self, text: str, *, replacing: int) -> None:
+        """Set `text` at the cursor in place of so many characters; the cursor stays."""
+        column, line = self._column, self._line
+        if column > len(line):
+            line += " " * (column - len(line))
+        self._line = line + text if column == len(line) else line[:column] + text + line[column + replacing :]
 
     def _control(self, token: str) -> None:
         if token == "\r":  # noqa: S105
@@ -77,26 +82,29 @@ class Transcript:
 
     def _edit(self, number: int, final: str) -> None:
         count = min(max(1, number), MAX_LINE)
-        column = self._column
+        left = max(0, len(self._line) - self._column)
         match final:
             case "C":
-                self._column = min(column + count, MAX_LINE)
+                self._column = min(self._column + count, MAX_LINE)
             case "D":
-                self._column = max(self._row_start(), column - count)
+                self._column = max(self._row_start(), self._column - count)
             case "G":
                 self._column = self._row_start() + count - 1
             case "K" if number == 0:
-                del self._cells[column:]
+                self._line = self._line[: self._column]
             case "K":
-                last = len(self._cells) if number == 2 else min(column + 1, len(self._cells))
-                self._cells[self._row_start() : last] = " " * (last - self._row_start())
-            case "P":
-                del self._cells[column : column + count]
-            case "@":
-                self._cells[column:column] = " " * count if column < len(self._cells) else ""
-            case _:
-                last = min(column + count, len(self._cells))
-                self._cells[column:last] = " " * (last - column)
+                self._erase_row(to_cursor=number == 1)
+            case "P" if left:
+                self._put("", replacing=count)
+            case "@" if left:
+                self._put(" " * count, replacing=0)
+            case "X" if left:
+                self._put(" " * min(count, left), replacing=min(count, left))
+
+    def _erase_row(self, *, to_cursor: bool) -> None:
+        start = self._row_start()
+        end = min(self._column + 1, len(self._line)) if to_cursor else len(self._line)
+        self._line = self._line[:start] + " " * (end - start) + self._line[end:]
 
     def _row_start(self) -> int:
         # After a row's last column the cursor waits there: it wraps with the next character only.

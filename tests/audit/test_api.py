@@ -1,11 +1,12 @@
 """The API of the record: who may read what, and what each reading leaves."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 from django.test import AsyncClient
 from django.utils import timezone
 
@@ -174,8 +175,8 @@ def test_a_token_reads_others_recordings_only_with_the_scope_audit(acme: Tenant,
 
 @pytest.mark.django_db(transaction=True)
 async def test_under_asgi_an_export_is_streamed_and_not_collected(acme: Tenant) -> None:
-    session = await asyncio.to_thread(make_session, acme)
-    _, writer = await asyncio.to_thread(begin_recording, session)
+    session = await sync_to_async(make_session)(acme)
+    _, writer = await sync_to_async(begin_recording)(session)
     for _ in range(100):
         writer.output(b"x" * 65536)
     client = AsyncClient()
@@ -185,6 +186,7 @@ async def test_under_asgi_an_export_is_streamed_and_not_collected(acme: Tenant) 
     sizes = [len(part) async for part in answer.streaming_content]
     assert (sum(sizes), max(sizes)) == (6_553_600, 65536)
     writer.close()
+    await sync_to_async(connections.close_all)()
 
 
 async def test_a_reader_that_leaves_ends_the_stream(writer: JournalWriter) -> None:

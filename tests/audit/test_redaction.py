@@ -69,10 +69,11 @@ def test_times_words_and_sets_become_json() -> None:
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.datetimes(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=20), inner, max_size=4),
+    max_leaves=12,
 )
 
 
-@given(st.dictionaries(st.text(), anything))
+@given(st.dictionaries(st.text(max_size=20), anything, max_size=4))
 def test_whatever_comes_json_without_special_numbers_can_carry_it(detail: dict[str, object]) -> None:
     json.dumps(storable_detail(detail), allow_nan=False).encode()

@@ -36,12 +36,14 @@ def is_dead(host: SessionHost, now: datetime) -> bool:
         return True
     if host.node != node_id():
         return host.lease_expires_at < now
+    file = _folder() / host.uid
     try:
-        descriptor = os.open(_folder() / host.uid, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file.unlink(missing_ok=True)
     except BlockingIOError:
         return False
     finally:

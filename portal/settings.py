@@ -279,6 +279,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Recorded shells in running containers, with permissions and limits.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated", "portal.api.permissions.TokenHasScope"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",

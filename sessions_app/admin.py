@@ -24,7 +24,7 @@ class SessionAdmin(TenantAdmin):
     permission = Permission.AUDIT
     list_display = ["uid", "page", "user_name", "organization_name", "service_name", "kind", "state", "created_at",
                     "ended_at", "end_reason", "bytes_in", "bytes_out"]  # fmt: skip
-    list_filter = ["state", "kind", "via", "end_reason", "organization"]
+    list_filter = ["state", "kind", "via", "end_reason", ("organization", admin.RelatedOnlyFieldListFilter)]
     search_fields = ["uid", "user_name", "service_name", "pod_name", "container_name", "title"]
     date_hierarchy = "created_at"
     list_select_related = ["organization"]

@@ -79,7 +79,11 @@ def test_a_grant_reaches_its_scope_for_whom_it_names(acme: Tenant, scope: str, r
     where = {"organization": {}, "stack": {"stack": acme.stack}, "service": {"service": acme.service}}[scope]
     if named == "team":
         actions.add_team_member(actor=PORTAL, team=acme.team, membership=acme.member(Role.DEVELOPER))
-    who = {"member": {"membership": acme.member(Role.DEVELOPER)}, "team": {"team": acme.team}, "role": {"role": "developer"}}
+    who: dict[str, dict[str, object]] = {
+        "member": {"membership": acme.member(Role.DEVELOPER)},
+        "team": {"team": acme.team},
+        "role": {"role": Role.DEVELOPER},
+    }
     acme.grant(Permission.SHELL, **where, **who[named])
     for service in (acme.service, acme.other_service, acme.stranger):
         expected = {Permission.SHELL, Permission.VIEW} if service.slug in reached else frozenset()

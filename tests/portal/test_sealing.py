@@ -56,7 +56,7 @@ def test_another_secret_key_opens_nothing(settings: Settings) -> None:
 
 def test_a_key_that_is_none_is_told(settings: Settings) -> None:
     settings.PORTHOLE_ENCRYPTION_KEYS = ["not a key"]
-    with pytest.raises(ImproperlyConfigured, match="Fernet.generate_key"):
+    with pytest.raises(ImproperlyConfigured, match=r"Fernet\.generate_key"):
         sealing.seal(RECIPE)
 
 

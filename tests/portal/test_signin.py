@@ -116,14 +116,13 @@ class TestWhatALoginOutlives:
     @pytest.fixture
     def ways(self, acme: Tenant) -> dict[str, Any]:
         user = acme.users[Role.OWNER]
-        page = api(user)
+        page, token = api(user), api_token(user, Permission.VIEW)
+        access, refresh = sign_in("acme-owner").json()["access"], str(refresh_token_for(user))
         return {
             "page": lambda: page.get(ME).status_code,
-            "jwt": lambda token=sign_in("acme-owner").json()["access"]: api(token=token).get(ME).status_code,
-            "refresh": lambda token=str(refresh_token_for(user)): (
-                api().post(REFRESH, {"refresh": token}, "json").status_code
-            ),
-            "token": lambda token=api_token(user, Permission.VIEW): api(token=token).get(ME).status_code,
+            "jwt": lambda: api(token=access).get(ME).status_code,
+            "refresh": lambda: api().post(REFRESH, {"refresh": refresh}, "json").status_code,
+            "token": lambda: api(token=token).get(ME).status_code,
         }
 
     def test_an_active_account_with_its_password(self, ways: dict[str, Any]) -> None:

@@ -41,23 +41,23 @@ class Tenant:
 
 def make_tenant(slug: str) -> Tenant:
     """A tenant called `slug` whose users are `<slug>-owner`, `<slug>-developer`, …"""
-    organization = actions.create_organization(actor=PORTAL, slug=slug, name=slug.title())
+    organization = actions.create_organization(actor=PORTAL, slug=slug, name=f"{slug.title()} Inc")
     provider = actions.create_provider(
         actor=PORTAL,
         organization=organization,
         slug="cluster",
-        name="Cluster",
+        name=f"{slug} cluster",
         kind="kubernetes",
         options={"server": "https://kube.example:6443"},
         credentials={"token": SECRET},
     )
     stacks = [
-        actions.create_stack(actor=PORTAL, provider=provider, slug=name, name=name.title(), namespace=name)
+        actions.create_stack(actor=PORTAL, provider=provider, slug=name, name=f"{slug} {name}", namespace=name)
         for name in ("shop", "blog")
     ]
     services = [
         actions.create_service(
-            actor=PORTAL, stack=stack, slug=name, name=name.title(), selector_kind="workload", selector=name
+            actor=PORTAL, stack=stack, slug=name, name=f"{slug} {name}", selector_kind="workload", selector=name
         )
         for stack, name in ((stacks[0], "web"), (stacks[0], "worker"), (stacks[1], "writer"))
     ]
@@ -69,7 +69,7 @@ def make_tenant(slug: str) -> Tenant:
         services[1],
         stacks[1],
         services[2],
-        actions.create_team(actor=PORTAL, organization=organization, slug="night", name="Night shift"),
+        actions.create_team(actor=PORTAL, organization=organization, slug="night", name=f"{slug} night shift"),
     )
     for role in Role:
         tenant.users[role] = actions.create_user(actor=PORTAL, username=f"{slug}-{role}", password=PASSWORD)

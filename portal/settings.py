@@ -146,7 +146,11 @@ CACHES: dict[str, Any] = {
 }
 CHANNEL_LAYERS: dict[str, Any] = {
     "default": (
-        {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL], "prefix": "porthole"}}
+        {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            # The layer's blocking reads take 5 s, which is also what redis-py waits for any answer (channels_redis#422).
+            "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": 15}], "prefix": "porthole"},
+        }
         if REDIS_URL
         else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
     )

@@ -189,14 +189,14 @@ export class TerminalView {
   }
 
   /**
-   * True while a command may be running: a full-screen program, or a last line that does not begin like a prompt.
+   * True while a command may be running: a full-screen program, or a cursor's line that does not begin like a prompt.
    * A guess, and made to err on the side of asking.
    */
   get looksBusy() {
     const buffer = this.#terminal.buffer.active;
     if (buffer.type === "alternate") return true;
     const line = buffer.getLine(buffer.baseY + buffer.cursorY)?.translateToString(true) ?? "";
-    return line !== "" && !PROMPT.test(line);
+    return !PROMPT.test(line);
   }
 
   dispose() {

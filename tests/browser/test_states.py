@@ -1,0 +1,127 @@
+"""Never a blank terminal: each way a shell may not come says why, and what to do next."""
+
+import asyncio
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import NOSHELL, AddService, OpenWindow
+from tests.integration.client import Api
+from tests.integration.installation import Installation, free_port
+from tests.integration.places import DockerEngine
+from tests.integration.polling import until
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_a_reached_limit_says_who_holds_the_places(
+    open_window: OpenWindow, add_service: AddService, developer: Api
+) -> None:
+    service = await add_service("local", "local", session_limit=1)
+    holder = await open_window("owner")
+    await holder.open(service)
+    window = await open_window()
+    await window.go(f"/services/{service}/shell/")
+    assert "by owner" in await window.told("All places are taken")
+    await expect(window.page.get_by_role("link", name="See who is in")).to_be_visible()
+    await holder.run("exit")
+    await holder.told("The shell exited")
+    await developer.ended(holder.uid)
+    await window.page.get_by_role("button", name="Try again").click()
+    await window.live()
+
+
+@pytest.mark.docker
+async def test_an_image_without_a_shell_is_named_as_such(
+    open_window: OpenWindow, add_service: AddService, docker_engine: DockerEngine
+) -> None:
+    name = f"{docker_engine.prefix}-noshell"
+    docker_engine.client.containers.run(NOSHELL, name=name, detach=True, network_mode="none")
+    window = await open_window()
+    await window.go(f"/services/{await add_service('docker', name)}/shell/")
+    assert name in await window.told("This image has no shell")
+    await expect(window.page.get_by_role("link", name="Back to the stack")).to_be_visible()
+
+
+@pytest.mark.docker
+async def test_a_service_without_a_running_container_says_so(open_window: OpenWindow, add_service: AddService) -> None:
+    window = await open_window()
+    await window.go(f"/services/{await add_service('docker', 'no-such-container-*')}/shell/")
+    await window.told("No container is running")
+
+
+@pytest.mark.docker
+async def test_a_container_that_dies_is_told(
+    open_window: OpenWindow, add_service: AddService, docker_engine: DockerEngine
+) -> None:
+    place = docker_engine.start()
+    window = await open_window()
+    await window.open(await add_service("docker", place.name))
+    await asyncio.to_thread(docker_engine.get(place).kill)
+    await window.told("The container is gone")
+
+
+async def test_a_provider_that_does_not_answer_is_a_sentence_within_ten_seconds(
+    open_window: OpenWindow, owner: Api
+) -> None:
+    organization = (await owner.get("organizations/"))["results"][0]["id"]
+    slug = f"gone-{free_port()}"
+    provider = {"organization": organization, "slug": slug, "name": slug, "kind": "docker"}
+    provider["options"] = {"host": f"tcp://127.0.0.1:{free_port()}"}
+    made = (await owner.call("POST", "providers/", json=provider, expect=201)).json()
+    stack = {"organization": organization, "provider": made["id"], "slug": slug, "name": slug}
+    stack_id = (await owner.call("POST", "stacks/", json=stack, expect=201)).json()["id"]
+    service = await owner.add_service(stack_id, f"{slug}-web", selector="web")
+    window = await open_window("owner")
+    await window.go(f"/stacks/{stack_id}/")
+    await expect(window.page.get_by_text("The containers could not be listed")).to_be_visible(timeout=10_000)
+    await window.go(f"/services/{service}/shell/")
+    await window.told("The provider does not answer", within=10)
+
+
+async def test_an_ended_session_is_not_a_blank_terminal(open_window: OpenWindow, local: int, developer: Api) -> None:
+    window = await open_window()
+    await window.open(local)
+    uid = window.uid
+    await window.run("exit")
+    await window.told("The shell exited")
+    await developer.ended(uid)
+    await window.go(f"/terminal/{uid}/")
+    await window.told("The shell exited")
+
+
+async def test_somebody_elses_session_is_a_page_that_says_so(
+    open_window: OpenWindow, portal: Installation, local: int
+) -> None:
+    window = await open_window()
+    await window.open(local)
+    stranger = await open_window("outsider")
+    await stranger.go(f"/terminal/{window.uid}/")
+    await expect(stranger.page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+
+
+async def test_signing_out_elsewhere_is_told_at_the_next_connection(open_window: OpenWindow, local: int) -> None:
+    window = await open_window()
+    await window.open(local)
+    uid = window.uid
+    await window.page.context.clear_cookies()
+    await window.page.evaluate("() => 0")
+    await window.go(f"/terminal/{uid}/")
+    await expect(window.page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+async def test_the_idle_warning_has_a_button_that_keeps_the_session(
+    open_window: OpenWindow, add_service: AddService, developer: Api
+) -> None:
+    # The warning comes two minutes before the end, so for this service at once.
+    window = await open_window()
+    await window.open(await add_service("local", "local", idle_timeout=60))
+    await expect(window.page.get_by_text("Nothing was typed for a while.")).to_be_visible()
+    before = (await developer.session(window.uid))["last_activity_at"]
+    await window.page.get_by_role("button", name="Stay").click()
+    await expect(window.page.get_by_text("Nothing was typed for a while.")).to_be_hidden()
+
+    async def noticed() -> bool:
+        return bool((await developer.session(window.uid))["last_activity_at"] != before)
+
+    await until(noticed, "the session counts it as activity")

@@ -148,7 +148,7 @@ CHANNEL_LAYERS: dict[str, Any] = {
     "default": (
         {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
-            # The layer's blocking reads take 5 s, which is also what redis-py waits for any answer (channels_redis#422).
+            # The layer blocks for 5 s at a time, and redis-py 8 waits no longer for any answer (channels_redis#422).
             "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": 15}], "prefix": "porthole"},
         }
         if REDIS_URL

@@ -119,29 +119,45 @@ class Engine:
         self.address = address
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="docker")
         self._client: docker.APIClient | None = None
-        self._made = asyncio.Lock()
+        self._making: asyncio.Task[docker.APIClient] | None = None
 
     async def call(self, method: str, *args: Any, about: str = "", **kwargs: Any) -> Any:
         """The SDK's low-level `method`. `about` names the container that the call is about, for an error's sentence."""
-        client = await self._ready()
-        return await self._run(lambda: getattr(client, method)(*args, **kwargs), about)
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT):
+                client = await self._ready()
+                return await self._run(lambda: getattr(client, method)(*args, **kwargs))
+        except APIError as error:
+            raise explain_status(error.status_code or 500, str(error.explanation or error), about) from error
+        except (DockerException, requests.RequestException, OSError, TimeoutError, ValueError, KeyError) as error:
+            raise explain_connection(error, self.address) from error
 
     async def api_version(self) -> str:
-        """The API version agreed with the engine."""
+        """The API version agreed with the engine, after a first call."""
         return str((await self._ready()).api_version)
 
     async def close(self) -> None:
         """Let go of the threads and pooled connections, without waiting for a call that hangs."""
+        if self._making is not None:
+            self._making.cancel()
+            await asyncio.gather(self._making, return_exceptions=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
         if self._client is not None:
             self._client.close()
 
     async def _ready(self) -> docker.APIClient:
-        if self._client is None:
-            async with self._made:
-                if self._client is None:
-                    self._client = await self._run(self._make_client, "")
-        return self._client
+        if self._client is not None:
+            return self._client
+        if self._making is None:
+            # Shared, so that ten calls to an engine that hangs wait for its silence once and not in turn.
+            self._making = asyncio.create_task(self._run(self._make_client))
+            self._making.add_done_callback(self._made)
+        return await asyncio.shield(self._making)
+
+    def _made(self, making: asyncio.Task[docker.APIClient]) -> None:
+        self._making = None
+        if not making.cancelled() and making.exception() is None:
+            self._client = making.result()
 
     def _make_client(self) -> docker.APIClient:
         with contextlib.closing(self._bare_client(OLDEST_API)) as asking:
@@ -159,15 +175,8 @@ class Engine:
             client.mount("https://", _ContextAdapter(self.address.tls))
         return client
 
-    async def _run(self, function: Callable[[], Result], about: str) -> Result:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(CALL_TIMEOUT):
-                return await loop.run_in_executor(self._threads, function)
-        except APIError as error:
-            raise explain_status(error.status_code or 500, str(error.explanation or error), about) from error
-        except (DockerException, requests.RequestException, OSError, TimeoutError, ValueError, KeyError) as error:
-            raise explain_connection(error, self.address) from error
+    async def _run(self, function: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
 
 
 class _ContextAdapter(HTTPAdapter):
@@ -214,7 +223,8 @@ def explain_connection(error: BaseException, address: Address) -> BackendError:
             return ProviderMisconfigured(f"What answers for {where} is not a Docker Engine.")
         if isinstance(link, TimeoutError | requests.Timeout):
             return ProviderUnreachable(f"No answer from {where} in time.")
-    return ProviderUnreachable(f"The connection to {where} failed.")
+    hint = " It may not accept the provider's client certificate." if address.tls else ""
+    return ProviderUnreachable(f"The connection to {where} broke.{hint}")
 
 
 def explain_status(status: int, message: str, about: str) -> BackendError:

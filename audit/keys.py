@@ -14,7 +14,7 @@ _ANSWER_BEGUN = re.compile("\x1b[]P_^X][^\x00-\x1f]{0,4096}\x1b?\\Z")
 # Arrows and function keys, focus, mouse, reports. Only these: some keyboard modes send ordinary characters as sequences
 # (CSI 115 u is an "s"), which must be treated as the text they are.
 _KEY = re.compile(
-    r"\x1b\[(?:[\d;]*[A-FHIOPQRSZ]|(?!27;)\d{1,3}(?:;\d{1,3})?~|<[\d;]+[Mm]|[?>]?[\d;]*\$?[cnty])\Z|\x1bO.|[\x00-\x1f\x7f-\x9f]\Z"
+    r"\x1b\[(?:[\d;]*[A-FHIOPQRSZ]|\d{1,3}(?:;\d{1,3})?~|<[\d;]+[Mm]|[?>]?[\d;]*\$?[cnty])\Z|\x1bO.|[\x00-\x1f\x7f-\x9f]\Z"
 )
 
 

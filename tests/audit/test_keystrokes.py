@@ -97,6 +97,28 @@ def test_a_late_echo_without_the_lines_end_is_no_echo(terminal: Terminal) -> Non
     assert terminal.text == f"{HIDDEN}\r\r"
 
 
+def test_an_answer_that_takes_the_cursor_back_is_no_echo(terminal: Terminal) -> None:
+    terminal.typed("se\r")
+    terminal.echoed("sx\be\r\n")
+    assert terminal.text == f"{HIDDEN}\r"
+
+
+def test_an_echo_in_another_column_is_no_echo(terminal: Terminal) -> None:
+    terminal.type_and_echo("s")
+    terminal.typed("e")
+    terminal.echoed("xe")
+    terminal.typed("\r")
+    terminal.echoed("\r\n")
+    assert terminal.text == f"{HIDDEN}\r"
+
+
+def test_an_echo_on_another_line_is_no_echo(terminal: Terminal) -> None:
+    terminal.typed("secret")
+    terminal.echoed("\r\nsecret")
+    terminal.typed("\r")
+    assert terminal.text == f"{HIDDEN}\r"
+
+
 def test_a_secret_inside_later_output_is_no_echo(terminal: Terminal) -> None:
     terminal.typed("test\r")
     terminal.echoed("\r\nno such user: test\r\n")

@@ -154,6 +154,15 @@ def test_a_journal_that_is_gone_makes_the_recording_lost_once(acme: Tenant) -> N
     assert not Recording.objects.unsealed_on(node_id()).exists()
 
 
+def test_a_sealed_recording_stays_as_it_is_also_when_its_files_move_away(acme: Tenant, tmp_path: Path) -> None:
+    session = make_session(acme)
+    recording, writer = begin_recording(session)
+    writer.close()
+    seal_recording(session_uid=session.uid)
+    folder_of(recording).rename(tmp_path / "archive")
+    assert seal_recording(session_uid=session.uid).health == Health.COMPLETE
+
+
 def test_a_sealed_recording_is_not_marked_lost(acme: Tenant) -> None:
     session = make_session(acme)
     _, writer = begin_recording(session)

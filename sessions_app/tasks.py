@@ -9,6 +9,7 @@ from sessions_app import actions
 from sessions_app.deadlines import overdue
 from sessions_app.models import Session
 from sessions_app.orphans import end_orphans
+from sessions_app.vanished import end_vanished
 from sessions_app.words import EndReason
 
 WITHDRAWN = "Access to this service was withdrawn."
@@ -24,6 +25,7 @@ def reap() -> None:
     for session in Session.objects.live().filter(end_requested="").without_access().select_related("organization"):
         actions.request_end(session=session, reason=EndReason.ACCESS_REVOKED, detail=WITHDRAWN, actor=PORTAL)
     async_to_sync(end_orphans)()
+    async_to_sync(end_vanished)()
 
 
 @shared_task(ignore_result=True)

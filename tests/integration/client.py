@@ -161,7 +161,7 @@ class Terminal:
         await self._socket.send(text.encode() if isinstance(text, str) else text)
 
     async def run(self, command: str, *, within: float = 15.0) -> str:
-        """Type a command line; returns what it printed once it is over."""
+        """Type a command line, which `;` can follow; returns what it printed once it is over."""
         self._counter += 1
         # The quotes keep the echo of the typed line from looking like its output.
         mark = f"end-{self._counter}-of-it"

@@ -1,6 +1,5 @@
 """The whole product in real processes, against real containers."""
 
-import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -167,13 +166,12 @@ async def sign_in() -> AsyncIterator[SignIn]:
         await api.close()
 
 
-@pytest.fixture
-def add_service() -> Callable[..., Awaitable[int]]:
-    """Makes a service that selects every container of this run, with a policy of its own."""
-
-    async def make(installation: Installation, owner: Api, kind: str, **policy: Any) -> int:
-        selector = {"docker": f"{RUN}-*", "kubernetes": "*", "local": "local"}[kind]
-        slug = f"s-{uuid4().hex[:8]}"
-        return await owner.add_service(installation.stacks[kind], slug, selector=selector, **policy)
-
-    return make
+async def add_service_to(installation: Installation, kind: str, **fields: Any) -> int:
+    """A service that selects every container of this run, with a policy of its own. Returns its id."""
+    owner = await Api.sign_in(installation, installation.processes[0].url, "owner")
+    selector = {"docker": f"{RUN}-*", "kubernetes": "*", "local": "local"}[kind]
+    fields = {"stack": installation.stacks.get(kind), "selector": selector, **fields}
+    try:
+        return await owner.add_service(slug=f"s-{uuid4().hex[:8]}", **fields)
+    finally:
+        await owner.close()

@@ -3,7 +3,9 @@
 import json
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -40,7 +42,7 @@ class Place:
 
     kind: str
     name: str
-    target: dict[str, str]
+    target: dict[str, Any]
     """What `POST sessions/` takes to choose it."""
     execute: Callable[[str], str] = field(repr=False)
     """Runs a shell command in it, past the portal."""
@@ -68,7 +70,9 @@ class DockerEngine:
         )
 
         def execute(command: str) -> str:
-            return str(container.exec_run(["sh", "-c", command]).output.decode())
+            output = container.exec_run(["sh", "-c", command]).output
+            assert isinstance(output, bytes)
+            return output.decode()
 
         return Place("docker", name, {"container_name": name}, execute)
 
@@ -137,3 +141,14 @@ class Cluster:
     def close(self) -> None:
         """Delete the namespace and all in it."""
         self.call("delete", "namespace", self.namespace, "--wait=false")
+
+
+def marked(uid: str) -> list[int]:
+    """The processes of this machine that carry a session's mark: the local provider's, and those of containers here."""
+    mark = f"PORTHOLE_SESSION_ID={uid}".encode()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if mark in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+    return found

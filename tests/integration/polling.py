@@ -3,14 +3,18 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
 TICK = 0.05
 
 
-async def until(condition: Callable[[], T | Awaitable[T]], what: str, *, within: float = 15.0) -> T:
+@overload
+async def until(condition: Callable[[], Awaitable[T | None]], what: str, *, within: float = 15.0) -> T: ...
+@overload
+async def until(condition: Callable[[], T | None], what: str, *, within: float = 15.0) -> T: ...
+async def until(condition: Callable[[], object], what: str, *, within: float = 15.0) -> object:
     """The condition's first true value. AssertionError that names `what` and the last value after `within` seconds."""
     deadline = time.monotonic() + within
     while True:

@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
 
 from tests.integration.client import Api, Json, Terminal, counted
-from tests.integration.conftest import SignIn
+from tests.integration.conftest import SignIn, add_service_to
 from tests.integration.installation import Installation
 from tests.integration.places import Place
 from tests.integration.polling import until
@@ -18,7 +18,6 @@ ON_BOTH_ENGINES = pytest.mark.parametrize(
     [pytest.param("container", marks=pytest.mark.docker), pytest.param("pod", marks=pytest.mark.kubernetes)],
     indirect=True,
 )
-AddService = Callable[..., Awaitable[int]]
 
 
 @dataclass
@@ -39,9 +38,8 @@ async def api(embedded: Installation, sign_in: SignIn) -> Api:
 
 
 @pytest.fixture
-async def service(embedded: Installation, sign_in: SignIn, add_service: AddService, place: Place) -> int:
-    owner = await sign_in(embedded, user="owner")
-    return await add_service(embedded, owner, place.kind)
+async def service(embedded: Installation, place: Place) -> int:
+    return await add_service_to(embedded, place.kind)
 
 
 @pytest.fixture
@@ -51,11 +49,11 @@ async def stay(api: Api, service: int, place: Place) -> AsyncIterator[Stay]:
     assert (await terminal.run("stty size")).strip() == "37 101"
     await terminal.send(type="resize", cols=140, rows=50)
     assert (await terminal.run("until [ \"$(stty size)\" = '50 140' ]; do sleep 0.1; done; stty size")) == "50 140\n"
-    await terminal.type("for i in $(seq 1000); do echo line-$i; [ $((i % 100)) = 0 ] && sleep 0.1; done; echo th''rough\r")
+    await terminal.type("for i in $(seq 1000); do echo line-$i; [ $((i % 100)) = 0 ] && sleep 0.1; done\r")
     await terminal.shown("line-300")
     await terminal.lose()
     await terminal.connect(cols=140, rows=50)
-    await terminal.shown("through", within=20)
+    await until(lambda: counted(terminal.received)[-1] == 1000, "the counter is through", within=20)
     await terminal.type("printf '\\303\\274\\377\\000\\033[31m'; exit 7\r")
     await terminal.closed()
     yield Stay(terminal, await api.ended(terminal.uid), api)
@@ -85,7 +83,8 @@ async def test_a_session_is_used_resumed_and_leaves_an_exact_recording(stay: Sta
     assert shown == received.decode(errors="replace")
     assert [event[2] for event in events if event[1] == "r"] == ["140x50"]
     transcript = (await stay.api.call("GET", f"sessions/{terminal.uid}/transcript.txt")).text
-    assert [line for line in transcript.splitlines() if line.startswith("line-")] == [f"line-{n}" for n in range(1, 1001)]
+    lines = [line for line in transcript.splitlines() if line.startswith("line-")]
+    assert lines == [f"line-{n}" for n in range(1, 1001)]
 
 
 @ON_BOTH_ENGINES
@@ -111,11 +110,8 @@ async def test_a_command_is_run_as_the_argument_vector_that_was_asked_for(api: A
 
 @pytest.mark.docker
 @pytest.mark.parametrize("place", ["container"], indirect=True)
-async def test_a_session_takes_a_place_and_gives_it_back(
-    embedded: Installation, sign_in: SignIn, add_service: AddService, api: Api, place: Place
-) -> None:
-    owner = await sign_in(embedded, user="owner")
-    service = await add_service(embedded, owner, "docker", session_limit=1)
+async def test_a_session_takes_a_place_and_gives_it_back(embedded: Installation, api: Api, place: Place) -> None:
+    service = await add_service_to(embedded, "docker", session_limit=1)
     terminal = await Terminal.opened(api, service, **place.target)
     refused = await api.call("POST", "sessions/", json={"service": service, **place.target}, expect=409)
     assert refused.json()["code"] == "session_limit"

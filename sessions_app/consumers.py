@@ -102,7 +102,7 @@ class TerminalConsumer(AsyncConsumer):  # type: ignore[misc]
             if hosted.live is not None and not hosted.last_words:
                 await self._attend(host, hosted, hosted.live, connection, hello, receive, socket)
                 return
-        if hosted is None and not connection.over:
+        if not connection.over and (hosted is None or not hosted.last_words):
             # Another process took it a moment ago, or its process died and the row is not ended yet.
             await _refuse(socket, Close.SERVICE_RESTART, "The session is between two processes. Reconnect in a moment.")
             return

@@ -18,7 +18,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.utils import timezone
 
-from audit.events import Actor
+from audit.events import PORTAL, Actor
 from audit.recordings import node_id
 from portal.actions.nudges import HOSTS_GROUP
 from sessions_app import actions, protocol
@@ -137,24 +137,27 @@ class SessionHost:
         """A session of this process that is not over."""
         return self.sessions.get(uid)
 
-    async def open(self, session: Session, spec: ProviderSpec, *, cols: int, rows: int) -> HostedSession | None:
-        """Make a requested session this process's own and start it. None if another process has it, or it is over."""
+    async def open(self, session: Session, spec: ProviderSpec, *, cols: int, rows: int) -> HostedSession:
+        """Start a requested session in this process; wait for its `ready`. The host owns it, whatever becomes of the
+        socket that asked."""
         row = await self.start()
         if self._stopping:
             raise HostStopping
-        if not await in_database(actions.claim, uid=session.uid, host=row, cols=cols, rows=rows):
-            return self.find(session.uid)
-        session.cols, session.rows = cols, rows
-        hosted = HostedSession(session, spec)
-        self.sessions[session.uid] = hosted
-        self._own(self._run(hosted), f"session {session.uid}")
+        if (hosted := self.find(session.uid)) is None:
+            session.cols, session.rows = cols, rows
+            hosted = self.sessions[session.uid] = HostedSession(session, spec)
+            self._own(self._run(hosted, row), f"session {session.uid}")
         return hosted
 
-    async def _run(self, hosted: HostedSession) -> None:
+    async def _run(self, hosted: HostedSession, row: HostRow) -> None:
+        session = hosted.row
         try:
-            await hosted.run()
+            # Of two processes that are asked at the same time, the database lets one have it.
+            if await in_database(actions.claim, uid=session.uid, host=row, cols=session.cols, rows=session.rows):
+                await hosted.run()
         finally:
-            del self.sessions[hosted.row.uid]
+            del self.sessions[session.uid]
+            hosted.ready.set()
 
     def attach(self, hosted: HostedSession, live: LiveSession, hello: Hello, actor: Actor, socket: Socket) -> Viewer:
         """Add a viewer where it left off. Raises `FrameError` for an offset that does not exist."""
@@ -170,7 +173,7 @@ class SessionHost:
         viewer.tell(protocol.attached(live.uid, State.ACTIVE, offset, cols, rows, head=head))
         took_over = live.attach(viewer) is not None
         if control:
-            hosted.attached_at = timezone.now()
+            hosted.attached_at, hosted.alone_since = timezone.now(), None
             live.resize(cols, rows)
         self._note(hosted, actions.note_attached, actor=actor, mode=hello.mode, took_over=took_over)
         return viewer
@@ -179,7 +182,10 @@ class SessionHost:
         self, hosted: HostedSession, live: LiveSession, viewer: Viewer, actor: Actor, detach_ttl: int | None
     ) -> None:
         """A viewer is gone. Without its controller a session is detached: for its grace, or for as long as asked."""
-        if live.leave(viewer) and not hosted.ending and not viewer.let_go:
+        if not live.leave(viewer):
+            return
+        hosted.alone_since = monotonic()
+        if not hosted.ending and not viewer.let_go:
             ttl = hosted.row.reconnect_grace if detach_ttl is None else detach_ttl
             self._note(hosted, actions.note_detached, actor=actor, ttl=ttl, asked=detach_ttl is not None)
 
@@ -227,7 +233,7 @@ class SessionHost:
         await in_database(actions.renew_lease, row)
         if not self.sessions:
             return
-        mine = dict(self.sessions)
+        mine = {uid: hosted for uid, hosted in self.sessions.items() if hosted.live is not None}
         await self._look_at_watchers(mine)
         verdicts = await in_database(Session.objects.verdicts, row)
         for uid, hosted in mine.items():
@@ -240,6 +246,10 @@ class SessionHost:
                     await in_database(actions.decline_idle_end, session=hosted.row, counters=counters)
                 hosted.obey(verdict)
                 hosted.warn_idle()
+                if verdict.state == State.ACTIVE and hosted.forsaken:
+                    # The note was lost with the database, or the socket with the shell's start.
+                    ttl = hosted.row.reconnect_grace
+                    self._note(hosted, actions.note_detached, actor=PORTAL, ttl=ttl, asked=False)
 
     async def _look_at_watchers(self, sessions: dict[str, HostedSession]) -> None:
         """Whoever may no longer watch is cut off; the sessions go on."""

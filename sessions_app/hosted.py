@@ -48,6 +48,9 @@ EOF_TIMEOUT = 1.0
 FAREWELL_AFTER = 3.0
 """Seconds after which viewers are told that it is over, also if the container's side still takes time."""
 
+FORSAKEN_AFTER = 5.0
+"""Seconds after which a session without a controller must stand as detached in its row."""
+
 IDLE_WARNING = 120.0
 """Seconds before an idle session's end at which its user is warned; half the idle timeout where that is short."""
 
@@ -95,6 +98,8 @@ class HostedSession:
         """What is written about attaching and detaching stays in order."""
         self.attached_at: datetime | None = None
         """When the newest controller came."""
+        self.alone_since: float | None = None
+        """Since when it is without a controller, on the monotonic clock."""
         self._ending: asyncio.Future[EndOrder] = asyncio.get_running_loop().create_future()
         self._exited = asyncio.Event()
         self._journal: JournalWriter | None = None
@@ -231,6 +236,7 @@ class HostedSession:
             stream = await backend.exec(request, live)
         live.connect(stream)
         await in_database(actions.mark_active, session=row, actor=Actor(str(row.user_id or ""), row.user_name))
+        self.alone_since = monotonic()
         self.ready.set()
         return stream
 
@@ -383,6 +389,11 @@ class HostedSession:
     def idle(self) -> bool:
         """Nothing was typed for as long as the service allows; the row may know of it seconds later."""
         return self.live is None or monotonic() - self.live.last_input >= self.row.idle_timeout
+
+    @property
+    def forsaken(self) -> bool:
+        """Without a controller for longer than it takes to write that down."""
+        return not self.ending and self.alone_since is not None and monotonic() - self.alone_since > FORSAKEN_AFTER
 
     def warn_idle(self) -> None:
         """Tell the controller in time that the session will end for want of input."""

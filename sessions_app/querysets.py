@@ -34,6 +34,7 @@ PERMISSION_OF_KIND: dict[Kind, Permission] = {
 class Verdict:
     """What a live session's row asks of its host."""
 
+    state: str
     end_requested: str
     end_detail: str
     end_requested_by: str
@@ -152,6 +153,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
         refused = set(mine.without_access().values_list("uid", flat=True))
         rows = mine.values_list(
             "uid",
+            "state",
             "end_requested",
             "end_detail",
             "end_requested_by",

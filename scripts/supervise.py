@@ -30,7 +30,10 @@ CELERY = ("-m", "celery", "-A", "portal")
 NO_GOSSIP = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 TICK = 0.05
-"""Seconds between two looks at the processes."""
+"""Seconds between two looks at the processes while something is about to happen."""
+
+REST = 0.5
+"""Seconds between two looks once everything runs. A signal is noticed at once all the same."""
 
 LOG_SIZE = 10 * 1024 * 1024
 """Bytes after which the next start puts a log file aside."""
@@ -103,7 +106,7 @@ class Supervisor:
         self._await_answer(web)
         print(f"Logs: {self.logs}. Ctrl-C stops everything.\nready: http://{ADDRESS}:{self.port}", flush=True)
         while True:
-            self._look()
+            self._look(REST)
 
     def stop(self) -> None:
         """End all processes: first those that make work, then the worker that does it. A second signal kills them."""
@@ -136,12 +139,12 @@ class Supervisor:
             raise child.failure()
         self.children.remove(child)
 
-    def _tick(self) -> None:
-        if self.asked_to_stop.wait(TICK):
+    def _tick(self, seconds: float = TICK) -> None:
+        if self.asked_to_stop.wait(seconds):
             raise Stopped
 
-    def _look(self) -> None:
-        self._tick()
+    def _look(self, seconds: float = TICK) -> None:
+        self._tick(seconds)
         for child in self.children:
             if not child.running:
                 raise child.failure()

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.exceptions import APIException
 from rest_framework.generics import ListAPIView
 from rest_framework.negotiation import BaseContentNegotiation
@@ -176,7 +176,9 @@ class Cast(Export):
         return super().get(request, uid)
 
 
-@extend_schema(operation_id="sessions_transcript", responses={(200, "text/plain"): OpenApiTypes.STR})
+@extend_schema_view(
+    get=extend_schema(operation_id="sessions_transcript", responses={(200, "text/plain"): OpenApiTypes.STR})
+)
 class TextTranscript(Export):
     """What was on the screen, as plain text."""
 
@@ -187,8 +189,10 @@ class TextTranscript(Export):
         return exports.transcript(folder)
 
 
-@extend_schema(
-    operation_id="sessions_recording_output", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY}
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="sessions_recording_output", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY}
+    )
 )
 class RawOutput(Export):
     """The exact bytes that the container sent; bytes that could not be recorded are zero."""

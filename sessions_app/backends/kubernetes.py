@@ -121,13 +121,14 @@ class KubernetesBackend(Backend):
         return stream
 
     async def _gone(self, container: Container) -> BackendError | None:
+        """Whether a stream broke, or a program was killed, because its container is gone."""
         for _ in range(GONE_CHECKS):
             try:
                 gone = await self._cluster.gone(
                     container.namespace, container.pod_name, container.container_name, container.id
                 )
-            except BackendError as error:
-                return error
+            except BackendError:
+                return None  # What broke the stream says more.
             if gone is not None:
                 return gone
             await asyncio.sleep(GONE_INTERVAL)

@@ -45,13 +45,11 @@ class KubernetesStream(ExecStream):
         sink: ExecSink,
         ending: Ending,
         size: tuple[int, int] | None,
-        keepalive: float = KEEPALIVE,
     ) -> None:
         """`ending` is asked what an exit code, or an end without one, really means. `size` is (cols, rows)."""
         self._websocket = websocket
         self._sink = sink
         self._ending = ending
-        self._keepalive = keepalive
         self._loop = asyncio.get_running_loop()
         self._frames: deque[bytes] = deque()
         self._queued = 0
@@ -143,7 +141,7 @@ class KubernetesStream(ExecStream):
                         self._drained.set()
                 self._wake.clear()
                 try:
-                    async with asyncio.timeout(self._keepalive):
+                    async with asyncio.timeout(KEEPALIVE):
                         await self._wake.wait()
                 except TimeoutError:
                     await self._websocket.ping()

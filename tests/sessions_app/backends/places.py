@@ -9,6 +9,7 @@ import subprocess
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,16 @@ class KubernetesPlace(Place):
         done = subprocess.run([*self._kubectl, *arguments], input=text, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    @property
+    def server(self) -> str:
+        """The API server's address."""
+        return self.access().server
+
+    def stop_container(self, container_id: str) -> None:
+        """Stop a container behind the cluster's back, on the node's own engine; its kubelet starts another."""
+        with closing(docker.DockerClient(os.environ["TESTBED_DOCKER_HOST"])) as engine:
+            engine.containers.get(container_id).kill()
 
     def backend(self) -> Backend:
         return open_backend("kubernetes", {}, {"kubeconfig": self.kubeconfig})

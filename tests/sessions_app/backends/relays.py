@@ -79,13 +79,18 @@ class Pki:
 
 
 @asynccontextmanager
-async def relay(unix_path: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """A port of this machine that leads to a unix socket, behind TLS if told. Yields `127.0.0.1:port`."""
+async def relay(
+    target: str, tls: ssl.SSLContext | None = None, flowing: asyncio.Event | None = None
+) -> AsyncIterator[str]:
+    """A port of this machine that leads to a unix socket's path or to `host:port`, behind TLS if told. Yields
+    `127.0.0.1:port`. Whenever `flowing` is cleared it passes nothing on and says nothing of it."""
     running: set[asyncio.Task[None]] = set()
 
     async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with closing(sink), suppress(OSError):
             while data := await source.read(65536):
+                if flowing is not None:
+                    await flowing.wait()
                 sink.write(data)
                 await sink.drain()
 
@@ -93,7 +98,10 @@ async def relay(unix_path: str, tls: ssl.SSLContext | None = None) -> AsyncItera
         task = asyncio.current_task()
         assert task is not None
         running.add(task)
-        inner_reader, inner_writer = await asyncio.open_unix_connection(unix_path)
+        if target.startswith("/"):
+            inner_reader, inner_writer = await asyncio.open_unix_connection(target)
+        else:
+            inner_reader, inner_writer = await asyncio.open_connection(*target.split(":"))
         with suppress(asyncio.CancelledError):
             await asyncio.gather(copy(reader, inner_writer), copy(inner_reader, writer))
 

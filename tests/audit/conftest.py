@@ -14,7 +14,7 @@ from audit.journal import JournalHeader, JournalWriter, TimelineEvent, read_time
 
 # Django is not set up yet when this file is loaded.
 if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from tests.portal.world import Tenant
 
@@ -77,11 +77,12 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
 
 
 @pytest.fixture
-def own_data_dir(tmp_path: Path, settings: "SettingsWrapper") -> Path:
+def own_data_dir(tmp_path: Path, settings: "Settings") -> Path:
     """A data directory that this test has for itself."""
-    settings.DATA_DIR = tmp_path / "data"
-    settings.DATA_DIR.mkdir()
-    return settings.DATA_DIR
+    folder = tmp_path / "data"
+    folder.mkdir()
+    settings.DATA_DIR = folder
+    return folder
 
 
 @pytest.fixture

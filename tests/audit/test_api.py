@@ -3,12 +3,15 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
 from django.db import connections
 from django.test import AsyncClient
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from audit.actions import mark_lost, record, seal_recording
 from audit.api.streaming import download
@@ -41,10 +44,16 @@ def address(session: Session, what: str) -> str:
     return f"/api/v1/sessions/{session.uid}/{what}"
 
 
-def events_of(client_user: object, **query: object) -> list[dict[str, object]]:
-    answer = api(client_user).get("/api/v1/audit/events/", query)  # type: ignore[arg-type]
+def content(answer: Any) -> bytes:
+    """The whole of a streamed answer."""
+    return b"".join(answer.streaming_content)
+
+
+def events_of(user: User, **query: Any) -> list[dict[str, Any]]:
+    answer = api(user).get("/api/v1/audit/events/", query)
     assert answer.status_code == 200, answer.content
-    return answer.json()["results"]  # type: ignore[no-any-return]
+    found: list[dict[str, Any]] = answer.json()["results"]
+    return found
 
 
 # --- recordings ---
@@ -87,7 +96,7 @@ def test_the_recordings_page_holds_health_hashes_and_links(acme: Tenant, session
 
 def test_the_exports_hold_what_was_on_the_screen(acme: Tenant, session: Session) -> None:
     client = api(acme.users[Role.DEVELOPER])
-    cast, text, raw = (b"".join(client.get(address(session, what)).streaming_content) for what in EXPORTS)
+    cast, text, raw = (content(client.get(address(session, what))) for what in EXPORTS)
     assert raw == "$ whoami\r\n<b>r\u00f6\u00f6t</b>\r\n".encode()
     assert text == "$ whoami\n<b>r\u00f6\u00f6t</b>\n".encode()
     assert json.loads(cast.splitlines()[0])["version"] == 2
@@ -128,7 +137,7 @@ def test_a_live_session_can_be_exported_so_far(acme: Tenant) -> None:
     _, writer = begin_recording(session)
     writer.output(b"so far")
     answer = api(acme.users[Role.DEVELOPER]).get(address(session, "transcript.txt"))
-    assert b"".join(answer.streaming_content) == b"so far\n"
+    assert content(answer) == b"so far\n"
     writer.close()
 
 
@@ -181,7 +190,7 @@ async def test_under_asgi_an_export_is_streamed_and_not_collected(acme: Tenant) 
         writer.output(b"x" * 65536)
     client = AsyncClient()
     await client.aforce_login(acme.users[Role.DEVELOPER])
-    answer = await client.get(address(session, "recording.bin"))
+    answer: Any = await client.get(address(session, "recording.bin"))
     assert answer.is_async
     sizes = [len(part) async for part in answer.streaming_content]
     assert (sum(sizes), max(sizes)) == (6_553_600, 65536)
@@ -201,7 +210,7 @@ async def test_a_reader_that_leaves_ends_the_stream(writer: JournalWriter) -> No
             yield b"x" * 65536
 
     answer = download(AsyncRequestFactory().get("/"), chunks(), name="x.bin", content_type="text/plain")
-    parts = aiter(answer)
+    parts: Any = aiter(answer)
     await anext(parts)
     await parts.aclose()
     assert given <= 2
@@ -225,7 +234,7 @@ def test_events_are_those_of_the_organizations_one_audits(acme: Tenant) -> None:
         found = events_of(acme.users[role])
         assert {event["organization"] for event in found} == {acme.organization.pk}
         ids = [event["id"] for event in found]
-        assert ids == sorted(ids, reverse=True)  # type: ignore[type-var]
+        assert ids == sorted(ids, reverse=True)
 
 
 @pytest.mark.usefixtures("happened")
@@ -247,7 +256,7 @@ def test_another_tenants_organization_in_the_filter_is_a_404(acme: Tenant, globe
 @pytest.mark.usefixtures("happened")
 def test_events_are_narrowed_by_each_filter(acme: Tenant) -> None:
     auditor = acme.users[Role.AUDITOR]
-    opened = [{"action": "session.opened"}, {"actor": "ann"}, {"session": "ws-" + "x" * 26},
+    opened: list[dict[str, Any]] = [{"action": "session.opened"}, {"actor": "ann"}, {"session": "ws-" + "x" * 26},
               {"action": "session.opened,session.ended", "organization": acme.organization.pk}]
     for query in opened:
         assert [event["action"] for event in events_of(auditor, **query)] == ["session.opened"]
@@ -272,19 +281,19 @@ def test_pages_hold_while_new_events_come(acme: Tenant) -> None:
     auditor = acme.users[Role.AUDITOR]
     for number in range(10):
         record(action=Action.CHANGED, actor=PORTAL, organization=acme.organization, detail={"number": number})
-    first = api(auditor).get("/api/v1/audit/events/", {"limit": 4, "action": "object.changed"}).json()
+    first = api(auditor).get("/api/v1/audit/events/", {"limit": "4", "action": "object.changed"}).json()
     record(action=Action.CHANGED, actor=PORTAL, organization=acme.organization, detail={"number": 99})
     second = api(auditor).get(first["next"]).json()
     assert [event["detail"]["number"] for event in first["results"] + second["results"]] == [9, 8, 7, 6, 5, 4, 3, 2]
 
 
 def test_a_page_of_events_takes_the_same_queries_however_many_there_are(
-    acme: Tenant, django_assert_max_num_queries: "type[None]"
+    acme: Tenant, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for _ in range(40):
         record(action=Action.CHANGED, actor=PORTAL, organization=acme.organization)
     client = api(acme.users[Role.AUDITOR])
-    with django_assert_max_num_queries(6):  # type: ignore[misc, attr-defined]
+    with django_assert_max_num_queries(6):
         client.get("/api/v1/audit/events/")
 
 

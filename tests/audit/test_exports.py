@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from audit.exports import cast, raw_output, transcript
 from audit.journal import JournalMissingError, JournalWriter, seal
 from tests.audit.conftest import header
+
+Export = Callable[[Path], Iterator[bytes]]
 
 
 def cast_of(folder: Path) -> tuple[dict[str, object], list[list[object]]]:
@@ -78,7 +81,7 @@ def test_a_resize_changes_where_a_line_wraps_in_the_transcript(writer: JournalWr
 
 
 @pytest.mark.parametrize("export", [cast, transcript, raw_output])
-def test_a_missing_journal_is_told_before_the_first_byte(export: "type[cast]", folder: Path) -> None:
+def test_a_missing_journal_is_told_before_the_first_byte(export: Export, folder: Path) -> None:
     with pytest.raises(JournalMissingError):
         export(folder)
 
@@ -99,7 +102,7 @@ def test_an_output_that_is_shorter_than_its_timeline_says_so(writer: JournalWrit
 
 
 @pytest.mark.parametrize("export", [cast, transcript, raw_output])
-def test_a_long_recording_is_exported_in_flat_memory(export: "type[cast]", writer: JournalWriter, folder: Path) -> None:
+def test_a_long_recording_is_exported_in_flat_memory(export: Export, writer: JournalWriter, folder: Path) -> None:
     chunk = b"a line of output that is neither short nor long\r\n" * 1300
     for _ in range(100):
         writer.output(chunk)

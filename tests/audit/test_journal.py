@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import threading
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -117,7 +118,10 @@ def test_a_header_that_is_too_long_is_refused_and_leaves_nothing(folder: Path) -
 def test_a_closed_journal_refuses_everything_in_a_sentence(writer: JournalWriter) -> None:
     writer.close()
     writer.close()
-    for call in (lambda: writer.output(b"x"), lambda: writer.gap(1), lambda: writer.marker("x"), writer.sync):
+    calls: list[Callable[[], None]] = [
+        lambda: writer.output(b"x"), lambda: writer.gap(1), lambda: writer.marker("x"), writer.sync,
+    ]
+    for call in calls:
         with pytest.raises(JournalError, match="closed"):
             call()
 
@@ -156,7 +160,8 @@ def test_a_damaged_line_is_named_by_its_place(writer: JournalWriter, folder: Pat
 
 
 def test_a_missing_journal_is_told_as_missing(folder: Path) -> None:
-    for call in (read_header, output_size, lambda place: list(read_timeline(place))):
+    calls: list[Callable[[Path], object]] = [read_header, output_size, lambda place: list(read_timeline(place))]
+    for call in calls:
         with pytest.raises(JournalMissingError):
             call(folder)
 
@@ -214,11 +219,21 @@ def test_syncing_in_another_thread_never_meets_a_closed_file(folder: Path) -> No
     assert outcomes == ["The journal is closed."]
 
 
+def counted(name: str, calls: list[str]) -> Callable[..., object]:
+    """The system call `name`, which notes in `calls` that it was made."""
+    real: Callable[..., object] = getattr(os, name)
+
+    def call(*arguments: object) -> object:
+        calls.append(name)
+        return real(*arguments)
+
+    return call
+
+
 def test_one_output_is_two_system_calls(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = JournalWriter.create(folder, header())
     calls: list[str] = []
     for name in ("pwrite", "write", "fsync", "open", "ftruncate", "lseek"):
-        real = getattr(os, name)
-        monkeypatch.setattr(os, name, lambda *a, _real=real, _name=name: (calls.append(_name), _real(*a))[1])
+        monkeypatch.setattr(os, name, counted(name, calls))
     writer.output(b"x")
     assert calls == ["pwrite", "pwrite"]

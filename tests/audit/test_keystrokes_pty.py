@@ -29,7 +29,7 @@ class Shell:
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
             os.environ.update(PS1="$ ", TERM="xterm-256color", INPUTRC="/dev/null", HISTFILE="/dev/null")
-            os.execvp(argv[0], argv)
+            os.execvp(argv[0], list(argv))
 
     def type(self, text: str) -> None:
         """All at once, as a paste does."""

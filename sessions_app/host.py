@@ -24,9 +24,10 @@ from portal.actions.nudges import HOSTS_GROUP
 from sessions_app import actions, protocol
 from sessions_app.access import watchable_pairs
 from sessions_app.database import in_database
+from sessions_app.ending import EndOrder
 from sessions_app.engine.session import LiveSession
 from sessions_app.engine.viewer import Socket, Viewer
-from sessions_app.hosted import EndOrder, HostedSession
+from sessions_app.hosted import HostedSession
 from sessions_app.liveness import hold_lock, release_lock
 from sessions_app.models import Session
 from sessions_app.models import SessionHost as HostRow

@@ -3,44 +3,30 @@
 import asyncio
 import logging
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 
 from django.conf import settings
 from django.utils import timezone
 
-from audit import actions as audit
-from audit.events import PORTAL, Actor
-from audit.journal import JournalError, JournalHeader, JournalWriter, read_output
-from audit.keystrokes import KeystrokeRecorder
-from audit.recordings import folder_of
-from portal.models import RecordingMode
+from audit.events import Actor
+from audit.journal import JournalError
 from sessions_app import actions, protocol
-from sessions_app.backends.base import (
-    Backend,
-    BackendError,
-    CleanupReport,
-    Container,
-    ContainerGone,
-    ExecRequest,
-    ExecStream,
-)
+from sessions_app.backends.base import Backend, BackendError, CleanupReport, ContainerGone, ExecRequest, ExecStream
 from sessions_app.database import in_database
+from sessions_app.ending import EndOrder, container_of, end_processes
 from sessions_app.engine.session import LiveSession
 from sessions_app.models import Session
 from sessions_app.protocol import Close
 from sessions_app.providers import ProviderSpec, reach
 from sessions_app.querysets import Verdict
+from sessions_app.record import SessionRecord
 from sessions_app.words import EndReason
 
 logger = logging.getLogger(__name__)
 
 OPEN_TIMEOUT = 20.0
 """Seconds until a shell that does not start is given up."""
-
-CLEANUP_TIMEOUT = 12.0
-"""Seconds the processes of a session have to go."""
 
 EOF_TIMEOUT = 1.0
 """Seconds the stream has to deliver its last output once its processes are gone."""
@@ -53,32 +39,6 @@ FORSAKEN_AFTER = 5.0
 
 IDLE_WARNING = 120.0
 """Seconds before an idle session's end at which its user is warned; half the idle timeout where that is short."""
-
-KILL_PROTECTED = frozenset({EndReason.TERMINATED, EndReason.ACCESS_REVOKED})
-"""Reasons for which also goes what the user protected with nohup or setsid."""
-
-
-@dataclass(frozen=True, slots=True)
-class EndOrder:
-    """Why a session ends, and on whose word."""
-
-    reason: EndReason
-    detail: str = ""
-    exit_code: int | None = None
-    actor: Actor = PORTAL
-    code: str = ""
-    """A backend error's code, where there was one."""
-
-
-def container_of(session: Session) -> Container:
-    """The container a session is in, from its row."""
-    return Container(
-        container_name=session.container_name,
-        pod_name=session.pod_name,
-        namespace=session.namespace,
-        id=session.container_id,
-        deployment_name=session.deployment_name,
-    )
 
 
 class HostedSession:
@@ -102,8 +62,7 @@ class HostedSession:
         """Since when it is without a controller, on the monotonic clock."""
         self._ending: asyncio.Future[EndOrder] = asyncio.get_running_loop().create_future()
         self._exited = asyncio.Event()
-        self._journal: JournalWriter | None = None
-        self._keystrokes: KeystrokeRecorder | None = None
+        self._record: SessionRecord | None = None
         self._flushed: actions.Counters | None = None
         self._warned_idle = False
         self._wall_offset = timezone.now() - timedelta(seconds=monotonic())
@@ -189,43 +148,19 @@ class HostedSession:
         return self._ending.result()
 
     async def _make_live(self) -> LiveSession:
-        """The journal and the engine. They come before the shell: nothing is ever shown that is not on record."""
+        """The record and the engine. They come before the shell: nothing is ever shown that is not on record."""
         row = self.row
-        recording = await in_database(
-            audit.open_recording,
-            session_uid=row.uid,
-            organization=row.organization,
-            title=row.title,
-            user_name=row.user_name,
-            service_name=row.service_name,
-        )
-        folder = folder_of(recording)
-        header = JournalHeader(
-            session_uid=row.uid,
-            cols=row.cols,
-            rows=row.rows,
-            started_at=recording.started_at.isoformat(),
-            title=row.title or f"{row.service_name} by {row.user_name}",
-            command=" ".join(row.command),
-            env={"TERM": "xterm-256color"},
-        )
-        self._journal = await asyncio.to_thread(JournalWriter.create, folder, header)
-        if row.record_input:
-            self._keystrokes = KeystrokeRecorder(self._record_input)
-
-        async def older(offset: int, length: int) -> bytes:
-            return await asyncio.to_thread(read_output, folder, offset, length)
-
+        self._record = record = await SessionRecord.open(row, self.recording_failed)
         self.live = LiveSession(
             row.uid,
-            self._journal,
+            record.journal,
             self,
-            older=older,
+            older=record.older,
             cols=row.cols,
             rows=row.rows,
-            strict=row.recording_mode == RecordingMode.STRICT,
+            strict=record.strict,
             output_quota=settings.PORTHOLE_OUTPUT_QUOTA,
-            keystrokes=self._keystrokes,
+            keystrokes=record.keystrokes,
         )
         return self.live
 
@@ -240,14 +175,6 @@ class HostedSession:
         self.ready.set()
         return stream
 
-    def _record_input(self, text: str) -> None:
-        if self._journal is not None:
-            try:
-                self._journal.input(text)
-            except JournalError as error:
-                if self.row.recording_mode == RecordingMode.STRICT:
-                    self.recording_failed(error)
-
     # --- its end -----------------------------------------------------------------------------------------------
 
     async def _end(self, order: EndOrder, backend: Backend | None, stream: ExecStream | None) -> None:
@@ -256,7 +183,9 @@ class HostedSession:
         try:
             with suppress(Exception):  # the row says so again when it is finished
                 await in_database(actions.mark_ending, session=self.row)
-            report = await self._clean_up(order, backend)
+            report: CleanupReport | None = None
+            if backend is not None and self.live is not None:
+                report = await end_processes(self.row, backend, order.reason)
             if stream is not None:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(EOF_TIMEOUT):
@@ -264,35 +193,12 @@ class HostedSession:
                 await stream.close()
             if order.reason is EndReason.EXITED and report is not None and report.container_gone:
                 order = EndOrder(EndReason.TARGET_GONE, "The container stopped.", order.exit_code)
-            await self._seal()
+            if self._record is not None:
+                await self._record.seal(self.live.close_record() if self.live is not None else 0)
             await self._persist(order, report)
         finally:
             farewell.cancel()
             self._say_goodbye(order)
-
-    async def _clean_up(self, order: EndOrder, backend: Backend | None) -> CleanupReport | None:
-        if backend is None or self.live is None:
-            return None  # nothing was started
-        try:
-            async with asyncio.timeout(CLEANUP_TIMEOUT):
-                return await backend.end_processes(
-                    self.row.uid, container_of(self.row), kill_protected=order.reason in KILL_PROTECTED
-                )
-        except (BackendError, TimeoutError) as error:
-            note = str(error) or "The container did not answer in time."
-            logger.warning("%s: its processes could not be looked for: %s", self.row.uid, note)
-            return CleanupReport(note=note)
-
-    async def _seal(self) -> None:
-        if self._journal is None:
-            return
-        try:
-            if self._keystrokes is not None:
-                self._keystrokes.flush()
-            await asyncio.to_thread(self._journal.close)
-            await in_database(audit.seal_recording, session_uid=self.row.uid)
-        except Exception:  # the reaper seals what is left
-            logger.exception("%s: its recording could not be sealed now", self.row.uid)
 
     async def _persist(self, order: EndOrder, report: CleanupReport | None) -> None:
         """Free the place and say why; tried until the database takes it or the host gives up the process."""
@@ -351,16 +257,9 @@ class HostedSession:
         return counters
 
     async def sync(self) -> None:
-        """Bring the journal to the disk itself, and let undecided keystrokes go by."""
-        if self._journal is None or self.ending:
-            return
-        if self._keystrokes is not None:
-            self._keystrokes.tick()
-        try:
-            await asyncio.to_thread(self._journal.sync)
-        except JournalError as error:
-            if self.row.recording_mode == RecordingMode.STRICT:
-                self.recording_failed(error)
+        """Bring the record to the disk itself."""
+        if self._record is not None and not self.ending:
+            await self._record.sync()
 
     def obey(self, verdict: Verdict) -> None:
         """Carry out what the row asks for."""

@@ -12,7 +12,7 @@ from audit.recordings import node_id
 from sessions_app import actions
 from sessions_app.backends.base import BackendError, CleanupReport
 from sessions_app.database import in_database
-from sessions_app.hosted import CLEANUP_TIMEOUT, container_of
+from sessions_app.ending import end_processes
 from sessions_app.liveness import is_dead
 from sessions_app.models import Session, SessionHost
 from sessions_app.providers import ProviderSpec, reach, spec_of
@@ -63,12 +63,10 @@ def _orphans() -> list[tuple[Session, ProviderSpec | None, str]]:
 
 async def _clean_up(session: Session, spec: ProviderSpec) -> CleanupReport:
     try:
-        async with asyncio.timeout(CLEANUP_TIMEOUT), reach(spec) as backend:
-            return await backend.end_processes(session.uid, container_of(session), kill_protected=False)
-    except (BackendError, TimeoutError) as error:
-        note = str(error) or "The container did not answer in time."
-        logger.warning("%s: its processes could not be looked for: %s", session.uid, note)
-        return CleanupReport(note=note)
+        async with reach(spec) as backend:
+            return await end_processes(session, backend, EndReason.HOST_LOST)
+    except BackendError as error:
+        return CleanupReport(note=str(error))
 
 
 def seal_left_recordings() -> None:

@@ -9,7 +9,7 @@ from audit.events import PORTAL
 from sessions_app import actions
 from sessions_app.backends.base import Backend, BackendError, Container
 from sessions_app.database import in_database
-from sessions_app.hosted import container_of
+from sessions_app.ending import container_of
 from sessions_app.models import Session
 from sessions_app.providers import BackendPool, ProviderSpec, spec_of
 from sessions_app.words import EndReason, State

@@ -215,7 +215,7 @@ class _AccountsThings(ReadOnlyAdmin):
     """What belongs to an account and to no organization: superusers only."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = self.model._default_manager.all()
+        rows: QuerySet[Any] = self.model._default_manager.all()
         return rows if self._allows(request) else rows.none()
 
     def _allows(self, request: HttpRequest, obj: Model | None = None, *, act: str = "view") -> bool:

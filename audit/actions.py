@@ -70,6 +70,11 @@ def open_recording(
     return recording
 
 
+def note_unrecorded(*, session_uid: str, length: int) -> None:
+    """The session's last `length` bytes of output were shown, and its disk took not even the note of a gap."""
+    Recording.objects.filter(session_uid=session_uid, sealed_at__isnull=True).update(gap_bytes=length)
+
+
 def seal_recording(*, session_uid: str, actor: Actor = PORTAL) -> Recording:
     """Close the session's journal for good and write down what it holds. Blocks while it hashes the files.
 
@@ -96,18 +101,19 @@ def mark_lost(*, session_uid: str, detail: str, actor: Actor = PORTAL) -> Record
 
 
 def _note_seal(recording: Recording, sealed: Seal, actor: Actor) -> Recording:
-    gaps = f"{sealed.gap_bytes} bytes of output were shown and not recorded." if sealed.gap_bytes else ""
+    gap_bytes = sealed.gap_bytes + recording.gap_bytes
+    gaps = f"{gap_bytes} bytes of output were shown and not recorded." if gap_bytes else ""
     repaired = "Repaired after its portal process stopped unexpectedly." if sealed.recovered else ""
-    health = Health.GAP if sealed.gap_bytes else Health.COMPLETE
+    health = Health.GAP if gap_bytes else Health.COMPLETE
     detail = {
         "health": health.value, "output_bytes": sealed.output_bytes, "output_sha256": sealed.output_sha256,
-        "timeline_sha256": sealed.timeline_sha256, "duration": sealed.duration, "gap_bytes": sealed.gap_bytes,
+        "timeline_sha256": sealed.timeline_sha256, "duration": sealed.duration, "gap_bytes": gap_bytes,
         "recovered": sealed.recovered,
     }
     _finish(
         recording, actor, Action.RECORDING_SEALED, detail,
         health=health, health_detail=f"{gaps} {repaired}".strip(), sealed_at=timezone.now(), duration=sealed.duration,
-        output_bytes=sealed.output_bytes, gap_bytes=sealed.gap_bytes, output_sha256=sealed.output_sha256,
+        output_bytes=sealed.output_bytes, gap_bytes=gap_bytes, output_sha256=sealed.output_sha256,
         timeline_sha256=sealed.timeline_sha256,
     )
     return recording

@@ -82,6 +82,7 @@ class LiveSession:
         self._paused = False
         self._shut = False
         self._unrecorded = 0
+        self._losing = False
         self._input: deque[tuple[Viewer, bytes]] = deque()
         self._input_waiting = 0
         self._input_stride = 0
@@ -110,9 +111,12 @@ class LiveSession:
                 if not self._shut:
                     self._owner.recording_failed(error)
                 return  # what is not on record is not shown
-            if not self._unrecorded:
+            if not self._losing:
+                self._losing = True
                 self.announce(protocol.notice("recording_gap", f"This part is not being recorded: {error}"))
             self._unrecorded += len(data)
+        else:
+            self._losing = False
         self.log.append(data)
         if self._keystrokes is not None:
             self._keystrokes.echoed(data)
@@ -133,7 +137,7 @@ class LiveSession:
             return
         end = self.log.end
         behind = end - self.controller.acked if self.controller is not None else 0
-        if not self._paused and behind >= WINDOW:
+        if not self._paused and not self._shut and behind >= WINDOW:
             self._paused = True
             stream.pause_reading()
         elif self._paused and behind < RESUME_BELOW:
@@ -221,6 +225,15 @@ class LiveSession:
         except JournalError as error:
             if self._strict and not self._shut:
                 self._owner.recording_failed(error)
+
+    def close_record(self) -> int:
+        """The last output has come. Returns the bytes at its end that were shown and could not be noted as a gap."""
+        try:
+            self._journal.gap(self._unrecorded)
+        except JournalError:
+            return self._unrecorded
+        self._unrecorded = 0
+        return 0
 
     def shut(self) -> None:
         """From here on no input reaches the container; output still flows, unpaused, so that the end is on record."""

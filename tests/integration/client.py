@@ -218,7 +218,9 @@ class Terminal:
                 if isinstance(message, bytes):
                     self.received += message
                     if self.acknowledge:
-                        await self.send(type="ack", offset=self._base + len(self.received))
+                        # The last words may still be unread when the other side has closed.
+                        with suppress(ConnectionClosed):
+                            await self.send(type="ack", offset=self._base + len(self.received))
                 else:
                     frame = json.loads(message)
                     if frame["type"] == "attached" and not self.received:

@@ -57,7 +57,7 @@ class DockerEngine:
     """Containers on the test bed's engine."""
 
     def __init__(self, host: str, prefix: str) -> None:
-        self.client = docker.DockerClient(base_url=host, timeout=30)
+        self.client = docker.DockerClient(base_url=host, timeout=120)
         self.prefix = prefix
         self._count = 0
 

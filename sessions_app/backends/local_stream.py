@@ -42,6 +42,8 @@ class LocalStream(ExecStream):
         self._queued += len(data)
         if len(self._waiting) == 1:
             self._send()
+        elif self._queued >= WRITE_HIGH_WATER:
+            self._drained.clear()
 
     async def drain(self) -> None:
         await self._drained.wait()

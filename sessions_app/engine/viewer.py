@@ -66,6 +66,7 @@ class Viewer:
         self._waiter: asyncio.Future[None] | None = None
         self._close: Close | None = None
         self._last_words = ""
+        self._told_of_gap = False
 
     def wake(self) -> None:
         """There is something new to send."""
@@ -128,14 +129,19 @@ class Viewer:
         limit = min(room, SEND_SIZE)
         data = self._log.newest(self.sent, limit)
         if data is None:
-            data = await self._older(self.sent, min(limit, self._log.start - self.sent))
-            if not data:  # a best-effort journal that lost these bytes
-                self.sent = self._log.start
-                self._frames.append(protocol.notice("recording_gap", "Some output could not be kept and is missing."))
-                return True
+            length = min(limit, self._log.start - self.sent)
+            # A best-effort journal may have lost these bytes. A gap reads as zero bytes, here as in the record:
+            # terminals ignore them, and offsets stay what they are.
+            data = await self._older(self.sent, length) or self._gap(length)
         self.sent += len(data)
         await self._socket.send_bytes(data)
         return True
+
+    def _gap(self, length: int) -> bytes:
+        if not self._told_of_gap:
+            self._told_of_gap = True
+            self._frames.append(protocol.notice("recording_gap", "Some output could not be kept and is missing."))
+        return bytes(length)
 
     async def _send_rest(self) -> None:
         while self.sent < self._log.end:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from audit.actions import mark_lost, open_recording, seal_recording
+from audit.actions import mark_lost, note_unrecorded, open_recording, seal_recording
 from audit.events import Action
 from audit.journal import JournalBusyError, JournalError
 from audit.models import Event, Health, Recording
@@ -123,6 +123,17 @@ def test_a_gap_shows_in_the_recordings_health(acme: Tenant) -> None:
     recording = seal_recording(session_uid=session.uid)
     assert (recording.health, recording.gap_bytes) == (Health.GAP, 12)
     assert "12 bytes" in recording.health_detail
+
+
+def test_a_gap_that_the_disk_did_not_even_take_a_note_of_counts_too(acme: Tenant) -> None:
+    session = make_session(acme)
+    _, writer = begin_recording(session)
+    writer.gap(12)
+    writer.close()
+    note_unrecorded(session_uid=session.uid, length=30)
+    recording = seal_recording(session_uid=session.uid)
+    assert (recording.health, recording.gap_bytes, recording.output_bytes) == (Health.GAP, 42, 12)
+    assert seal_recording(session_uid=session.uid).gap_bytes == 42
 
 
 def test_a_live_recording_is_not_sealed(acme: Tenant) -> None:

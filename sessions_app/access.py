@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
-from portal.access import is_member, permissions_in, permissions_on
+from portal.access import Refused, is_member, permissions_in, permissions_on
 from portal.permissions import Permission
 from portal.querysets import AnyUser
 from sessions_app.models import Session
@@ -53,13 +52,12 @@ def session_and_rights(user: AnyUser, uid: str) -> tuple[Session, Rights]:
 def access_session(user: AnyUser, uid: str, permission: Permission = Permission.VIEW) -> Session:
     """The session, for its own user or whoever holds `permission` on its service.
 
-    `Http404` if the session is not visible to the user at all, `PermissionDenied` if it is and the permission is
-    missing.
+    `Http404` if the session is not visible to the user at all, `Refused` if it is and the permission is missing.
     """
     session, rights = session_and_rights(user, uid)
     if not rights.allow(session, permission):
         needed = PERMISSION_OF_KIND[Kind(session.kind)] if rights.own else permission
-        raise PermissionDenied(f"You need the permission {needed} on {session.service_name} for this.")
+        raise Refused(needed, session)
     return session
 
 

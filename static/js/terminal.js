@@ -11,7 +11,7 @@ import { Unicode11Addon } from "@xterm/addon-unicode11";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { WebglAddon } from "@xterm/addon-webgl";
 import { Terminal } from "@xterm/xterm";
-import { cspDocument, withStyleNonce } from "porthole/csp-document.js";
+import { allowScriptedStyles } from "porthole/csp.js";
 import { boundTitle, safeLink, sanitizePaste } from "porthole/sanitize.js";
 import { terminalTheme } from "porthole/terminal-theme.js";
 
@@ -46,7 +46,6 @@ export class TerminalView {
   /**
    * @param {HTMLElement} element Where it goes; it takes the element's whole size.
    * @param {object} options
-   * @param {string} options.nonce The page's CSP nonce.
    * @param {boolean} options.dark
    * @param {number} options.scrollback Lines.
    * @param {number} options.fontSize
@@ -54,12 +53,12 @@ export class TerminalView {
    * @param {boolean} [options.webgl] False to use the DOM renderer from the start.
    * @param {TerminalHandlers} options.handlers
    */
-  constructor(element, { nonce, dark, scrollback, fontSize, screenReader = false, webgl = true, handlers }) {
+  constructor(element, { dark, scrollback, fontSize, screenReader = false, webgl = true, handlers }) {
     this.#element = element;
     this.#handlers = handlers;
+    allowScriptedStyles();
     this.#terminal = new Terminal({
       allowProposedApi: true, // unicode versions and search decorations
-      documentOverride: cspDocument(nonce),
       theme: terminalTheme(dark),
       scrollback,
       fontSize,
@@ -76,7 +75,7 @@ export class TerminalView {
     this.#terminal.loadAddon(new Unicode11Addon());
     this.#terminal.loadAddon(new WebLinksAddon((event, url) => this.#open(event, url), this.#hover()));
     this.#terminal.unicode.activeVersion = "11";
-    withStyleNonce(nonce, () => this.#terminal.open(element));
+    this.#terminal.open(element);
     if (webgl) this.#useWebgl();
     this.#listen();
     this.#fit.fit();

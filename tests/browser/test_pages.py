@@ -142,7 +142,7 @@ async def test_the_shell_tab_connects_by_itself_and_changes_the_service(
     await window.go(f"/stacks/{portal.stacks['local']}/shell/")
     await window.live()
     first = re.search(r"session=(ws-\w+)", window.page.url)
-    await window.page.get_by_label("Service").select_option(str(local))
+    await window.page.locator("select[name=service]").select_option(str(local))
     await window.page.get_by_role("button", name="Let it run").click()
     await expect(window.page).to_have_url(re.compile(rf"service={local}"))
     await window.live()
@@ -158,7 +158,7 @@ async def test_the_shell_tab_connects_by_itself_and_changes_the_service(
 async def test_an_api_token_is_shown_once_and_revoked(open_window: OpenWindow, portal: Installation) -> None:
     window = await open_window()
     await window.go("/settings/")
-    await window.page.get_by_label("Name").fill("a script")
+    await window.page.get_by_label("Name", exact=True).fill("a script")
     await window.page.get_by_role("button", name="Create token").click()
     secret = await window.page.locator(".secret code").inner_text()
     api = Api(portal.processes[0].url, secret)

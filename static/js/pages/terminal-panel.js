@@ -1,6 +1,5 @@
 /** One terminal with its bars, overlay and keys: what the terminal page and the Shell tab are made of. */
 
-import { pageNonce } from "porthole/csp-document.js";
 import { ask } from "porthole/dialog.js";
 import { FindBar } from "porthole/pages/find-bar.js";
 import { bindKeyBar } from "porthole/pages/key-bar.js";
@@ -114,7 +113,6 @@ export class TerminalPanel {
   #makeView() {
     const { preferences } = this.#config;
     return new TerminalView(this.#root.querySelector("[data-screen]"), {
-      nonce: pageNonce(),
       dark: document.documentElement.dataset.bsTheme === "dark",
       scrollback: preferences.scrollback,
       fontSize: preferences.fontSize,

@@ -123,10 +123,12 @@ class Terminal:
         self._base = 0
 
     @classmethod
-    async def opened(cls, api: Api, service: int, *, cols: int = 80, rows: int = 24, **wanted: Any) -> "Terminal":
-        """A new session with this window attached and its shell ready."""
+    async def opened(
+        cls, api: Api, service: int, *, cols: int = 80, rows: int = 24, url: str = "", **wanted: Any
+    ) -> "Terminal":
+        """A new session with this window attached (at `url`, if another way leads there) and its shell ready."""
         session = await api.open(service, cols=cols, rows=rows, **wanted)
-        terminal = cls(api, session["uid"])
+        terminal = cls(api, session["uid"], url=url)
         await terminal.connect(session["ticket"], cols=cols, rows=rows, offset=None)
         return terminal
 

@@ -70,7 +70,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 
 @contextmanager
-def _embedded(template: Installation, data: Path, variables: dict[str, str]) -> Iterator[Installation]:
+def embedded_in(template: Installation, data: Path, variables: dict[str, str]) -> Iterator[Installation]:
+    """An installation on SQLite without Redis in an empty folder; nothing of it runs yet."""
     for file in template.data.iterdir():
         if file.is_file():
             shutil.copy2(file, data / file.name)
@@ -88,7 +89,7 @@ def install(template: Installation, tmp_path: Path) -> Iterator[Install]:
     with ExitStack() as stack:
 
         def make(**variables: str) -> Installation:
-            return stack.enter_context(_embedded(template, tmp_path, variables))
+            return stack.enter_context(embedded_in(template, tmp_path, variables))
 
         yield make
 
@@ -96,7 +97,7 @@ def install(template: Installation, tmp_path: Path) -> Iterator[Install]:
 @pytest.fixture(scope="session")
 def embedded(template: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation on SQLite without Redis, with web, worker and beat, that tests share."""
-    with _embedded(template, tmp_path_factory.mktemp("embedded"), {}) as installation:
+    with embedded_in(template, tmp_path_factory.mktemp("embedded"), {}) as installation:
         installation.start_web()
         installation.start_worker()
         installation.start_beat()

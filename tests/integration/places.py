@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ DEBIAN = "testbed/debian:1"
 BUSYBOX = "testbed/busybox:1"
 
 # The state and name of every process, by the shell's own means: it starts nothing that would be found itself.
-_PROCESSES = "cd /proc; for p in [0-9]*; do [ $p = $$ ] && continue; read -r line <$p/stat && echo $line; done 2>/dev/null"
+_PROCESSES = "cd /proc; for p in [0-9]*; do [ $p = $$ ] || { read -r line <$p/stat && echo $line; }; done 2>/dev/null"
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,11 @@ class DockerEngine:
     def __init__(self, host: str, prefix: str) -> None:
         self.client = docker.DockerClient(base_url=host, timeout=120)
         self.prefix = prefix
-        self._count = 0
+        self._numbers = count(1)
 
     def start(self, image: str = DEBIAN, **options: Any) -> Place:
         """A container that waits, without a network."""
-        self._count += 1
-        name = f"{self.prefix}-{self._count}"
+        name = f"{self.prefix}-{next(self._numbers)}"
         container = self.client.containers.run(
             image, ["sleep", "infinity"], name=name, detach=True, network_mode="none", **options
         )
@@ -97,7 +97,7 @@ class Cluster:
     def __init__(self, kubectl: str, kubeconfig: str, namespace: str) -> None:
         self._kubectl = [kubectl, "--kubeconfig", kubeconfig]
         self.namespace = namespace
-        self._count = 0
+        self._numbers = count(1)
         self.call("create", "namespace", namespace)
 
     def call(self, *arguments: str, text: str = "") -> str:
@@ -110,8 +110,7 @@ class Cluster:
 
     def start(self, image: str = DEBIAN) -> Place:
         """A pod with one container that waits."""
-        self._count += 1
-        name = f"pod-{self._count}"
+        name = f"pod-{next(self._numbers)}"
         container = {
             "name": "main", "image": image, "imagePullPolicy": "Never", "command": ["sleep", "infinity"],
         }  # fmt: skip

@@ -7,11 +7,9 @@ What the portal must be allowed is the Role in deploy/kubernetes.
 import asyncio
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kubernetes.aio import client
-
-from sessions_app.backends import cleanup, kubernetes_pods, names
+from sessions_app.backends import cleanup, names
 from sessions_app.backends.base import (
     Backend,
     BackendError,
@@ -25,37 +23,49 @@ from sessions_app.backends.base import (
     Selector,
 )
 from sessions_app.backends.kubernetes_access import read_access
-from sessions_app.backends.kubernetes_cluster import Cluster
-from sessions_app.backends.kubernetes_stream import KubernetesStream
-from sessions_app.backends.launch import launch, where
+from sessions_app.backends.launch import launch
+from sessions_app.backends.tls import client_context
+
+if TYPE_CHECKING:
+    from sessions_app.backends.kubernetes_cluster import Cluster
+    from sessions_app.backends.kubernetes_stream import KubernetesStream
 
 KILLED = 128 + 9
 
-GONE_CHECKS = 5
-"""Times that the cluster is asked whether a killed program's whole container is gone."""
+GONE_WAIT = 3.0
+"""Seconds in which a broken stream's container must turn out to be gone: a node tells it a moment after the fact."""
 
 GONE_INTERVAL = 0.2
-"""Seconds between them: the node reports a container's end a moment after its programs'."""
+"""Seconds between two questions of that wait."""
 
 
 class KubernetesBackend(Backend):
     """The pods of one cluster."""
 
     def __init__(self, options: Mapping[str, Any], credentials: Mapping[str, str]) -> None:
-        self._cluster = Cluster(read_access(options, credentials))
+        self._access = access = read_access(options, credentials)
+        # Made now, so that unusable certificates are told before anything is reached.
+        self._tls = client_context(access.ca, access.cert, access.key, verify=access.verify)
+        self._cluster: Cluster | None = None
         self._leaders = cleanup.Leaders()
         # Weak: a running stream's task holds it.
         self._streams: weakref.WeakSet[KubernetesStream] = weakref.WeakSet()
 
     async def check(self) -> str:
-        version = await self._cluster.call("", client.VersionApi(self._cluster.api).get_code)
-        return f"Kubernetes {version.git_version}"
+        cluster = await self._reach()
+        return f"Kubernetes {await cluster.version()}"
 
     async def containers(self, selector: Selector) -> list[Container]:
-        return await kubernetes_pods.containers(self._cluster, selector)
+        cluster = await self._reach()
+        from sessions_app.backends import kubernetes_pods
+
+        return await kubernetes_pods.containers(cluster, selector)
 
     async def discover(self, limit: int) -> list[tuple[Selector, str]]:
-        return await kubernetes_pods.discover(self._cluster, limit)
+        cluster = await self._reach()
+        from sessions_app.backends import kubernetes_pods
+
+        return await kubernetes_pods.discover(cluster, limit)
 
     async def exec(self, request: ExecRequest, sink: ExecSink) -> ExecStream:
         names.exec_request(request)
@@ -84,52 +94,74 @@ class KubernetesBackend(Backend):
         return report or cleanup.parse_report(bytes(collected.raw), kill_protected=kill_protected)
 
     async def running(self, container: Container) -> bool:
-        namespace = names.namespace(container.namespace)
-        pod = names.pod(container.pod_name)
-        return await kubernetes_pods.running(
-            self._cluster, namespace, pod, names.pod_container(container.container_name), container.id
-        )
+        _check_target(container)
+        cluster = await self._reach()
+        from sessions_app.backends import kubernetes_pods
+
+        return await kubernetes_pods.running(cluster, container)
 
     async def close(self) -> None:
         for stream in list(self._streams):
             await stream.close()
-        await self._cluster.close()
+        if self._cluster is not None:
+            await self._cluster.close()
+
+    async def _reach(self) -> "Cluster":
+        """The cluster. Loading its client library keeps a processor busy for most of a second, hence the thread."""
+        if self._cluster is None:
+            make = await asyncio.to_thread(_load)
+            self._cluster = self._cluster or make(self._access, self._tls)
+        return self._cluster
 
     async def _open(
         self, container: Container, argv: Sequence[str], sink: ExecSink, size: tuple[int, int] | None
-    ) -> KubernetesStream:
+    ) -> "KubernetesStream":
         """One exec; with a terminal when it has a size (cols, rows)."""
-        namespace = names.namespace(container.namespace)
-        pod = names.pod(container.pod_name)
-        name = names.pod_container(container.container_name)
-        about = where(f"the pod {pod}", f"the container {name}")
+        _check_target(container)
+        cluster = await self._reach()
+        from sessions_app.backends import kubernetes_pods
+        from sessions_app.backends.kubernetes_stream import KubernetesStream
 
         async def ending(exit_code: int | None, error: BackendError | None) -> tuple[int | None, BackendError | None]:
             if exit_code not in (None, KILLED) or isinstance(error, CommandNotFound):
                 return exit_code, error
-            return exit_code, await self._gone(container) or error
+            return exit_code, await _gone(cluster, container) or error
 
         try:
-            websocket = await self._cluster.open_exec(namespace, pod, name, argv, tty=size is not None, about=about)
+            websocket = await cluster.open_exec(container, argv, tty=size is not None)
         except BackendError as error:
             # A refused upgrade comes without a reason (400 and 500 for a container that does not run).
             if type(error) is BackendError:
-                raise await self._cluster.gone(namespace, pod, name, container.id) or error from error
+                raise await kubernetes_pods.gone(cluster, container) or error from error
             raise
         stream = KubernetesStream(websocket, sink, ending, size)
         self._streams.add(stream)
         return stream
 
-    async def _gone(self, container: Container) -> BackendError | None:
-        """Whether a stream broke, or a program was killed, because its container is gone."""
-        for _ in range(GONE_CHECKS):
-            try:
-                gone = await self._cluster.gone(
-                    container.namespace, container.pod_name, container.container_name, container.id
-                )
-            except BackendError:
-                return None  # What broke the stream says more.
-            if gone is not None:
-                return gone
-            await asyncio.sleep(GONE_INTERVAL)
-        return None
+
+async def _gone(cluster: "Cluster", container: Container) -> BackendError | None:
+    """Whether a stream broke, or a program was killed, because its container is gone."""
+    from sessions_app.backends import kubernetes_pods
+
+    try:
+        async with asyncio.timeout(GONE_WAIT):
+            while True:
+                if (gone := await kubernetes_pods.gone(cluster, container)) is not None:
+                    return gone
+                await asyncio.sleep(GONE_INTERVAL)
+    except (BackendError, TimeoutError):
+        return None  # Then what broke the stream says more.
+
+
+def _check_target(container: Container) -> None:
+    names.namespace(container.namespace)
+    names.pod(container.pod_name)
+    names.pod_container(container.container_name)
+
+
+def _load() -> "type[Cluster]":
+    """Import everything here that imports the client library."""
+    from sessions_app.backends import kubernetes_pods, kubernetes_stream  # noqa: F401 - loaded for later
+    from sessions_app.backends.kubernetes_cluster import Cluster
+
+    return Cluster

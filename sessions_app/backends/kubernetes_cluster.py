@@ -5,19 +5,20 @@ same TLS context and token.
 """
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote, urlencode
 
 import aiohttp
-from kubernetes.aio import client
+from kubernetes.aio.client import ApiClient, Configuration, VersionApi
 from kubernetes.aio.client.exceptions import OpenApiException
 from yarl import URL
 
-from sessions_app.backends.base import CALL_TIMEOUT, CONNECT_TIMEOUT, ContainerGone, ProviderMisconfigured
+from sessions_app.backends.base import CALL_TIMEOUT, CONNECT_TIMEOUT, Container, ProviderMisconfigured
 from sessions_app.backends.kubernetes_access import ClusterAccess
 from sessions_app.backends.kubernetes_errors import explain
-from sessions_app.backends.tls import client_context
+from sessions_app.backends.launch import where
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 """The exec subprotocols, the newer one first."""
@@ -32,18 +33,17 @@ Result = TypeVar("Result")
 class Cluster:
     """One API server."""
 
-    def __init__(self, access: ClusterAccess) -> None:
+    def __init__(self, access: ClusterAccess, tls: ssl.SSLContext) -> None:
         self.access = access
-        # Made now, so that unusable certificates are told before anything is reached.
-        self._tls = client_context(access.ca, access.cert, access.key, verify=access.verify)
-        self._client: client.ApiClient | None = None
+        self._tls = tls
+        self._client: ApiClient | None = None
         self._session: aiohttp.ClientSession | None = None
 
     @property
-    def api(self) -> client.ApiClient:
+    def api(self) -> ApiClient:
         """The client, made at its first use on the running loop."""
         if self._client is None:
-            configuration = client.Configuration(
+            configuration = Configuration(
                 host=self.access.server,
                 tls_server_name=self.access.server_name or None,
                 proxy=self.access.proxy or None,
@@ -51,12 +51,12 @@ class Cluster:
             if self.access.token is not None:
                 token = self.access.token
 
-                def renew(current: client.Configuration) -> None:
+                def renew(current: Configuration) -> None:
                     current.api_key["BearerToken"] = f"Bearer {token.current()}"
 
                 renew(configuration)
                 configuration.refresh_api_key_hook = renew  # type: ignore[assignment]  # declared as None only
-            self._client = client.ApiClient(configuration)
+            self._client = ApiClient(configuration)
             self._client.rest_client.ssl_context = self._tls
         return self._client
 
@@ -74,15 +74,18 @@ class Cluster:
                 f"What answers at {self.access.server} does not speak as a Kubernetes API server does."
             ) from error
 
-    async def open_exec(
-        self, namespace: str, pod: str, container: str, argv: Sequence[str], *, tty: bool, about: str
-    ) -> aiohttp.ClientWebSocketResponse:
-        """The WebSocket of an exec. Raises a `BackendError`. The names must have been checked."""
+    async def version(self) -> str:
+        """Such as v1.29.3."""
+        answer: Any = await self.call("", VersionApi(self.api).get_code)
+        return str(answer.git_version)
+
+    async def open_exec(self, target: Container, argv: Sequence[str], *, tty: bool) -> aiohttp.ClientWebSocketResponse:
+        """The WebSocket of an exec. Raises a `BackendError`. The target's names must have been checked."""
         query: list[tuple[str, str]] = [("command", word) for word in argv]
-        query += [("container", container), ("stdin", "true"), ("stdout", "true")]
+        query += [("container", target.container_name), ("stdin", "true"), ("stdout", "true")]
         # With a terminal there is one stream; asking for stderr beside it is an error.
         query.append(("tty", "true") if tty else ("stderr", "true"))
-        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
+        path = f"/api/v1/namespaces/{target.namespace}/pods/{target.pod_name}/exec"
         # Encoded here, as aiohttp would otherwise read "+" and ";" in a command its own way.
         url = URL(f"{self.access.server}{path}?{urlencode(query, quote_via=quote)}", encoded=True)
 
@@ -99,31 +102,13 @@ class Cluster:
                     server_hostname=self.access.server_name or None,
                 )
 
-        websocket = await self.call(about, connect)
+        websocket = await self.call(
+            where(f"the pod {target.pod_name}", f"the container {target.container_name}"), connect
+        )
         if websocket.protocol not in PROTOCOLS:
             await websocket.close()
             raise ProviderMisconfigured("The cluster speaks neither version 4 nor 5 of the exec protocol.")
         return websocket
-
-    async def gone(self, namespace: str, pod: str, container: str, container_id: str) -> ContainerGone | None:
-        """Whether a container runs no more, in words; None while it does."""
-        try:
-            # Any: the generated model calls everything optional, also what a stored pod always has.
-            found: Any = await self.call(
-                f"the pod {pod}", client.CoreV1Api(self.api).read_namespaced_pod, pod, namespace
-            )
-        except ContainerGone as error:
-            return error
-        if found.metadata.deletion_timestamp is not None:
-            return ContainerGone(f"The pod {pod} is being deleted.")
-        for status in found.status.container_statuses or []:
-            if status.name == container:
-                if status.state is None or status.state.running is None:
-                    return ContainerGone(f"The container {container} of {pod} is not running.")
-                if container_id and status.container_id and status.container_id != container_id:
-                    return ContainerGone(f"The container {container} of {pod} was restarted.")
-                return None
-        return ContainerGone(f"The pod {pod} has no running container {container}.")
 
     async def close(self) -> None:
         """Let go of connections."""

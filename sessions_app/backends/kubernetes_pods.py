@@ -4,7 +4,7 @@ import fnmatch
 from collections.abc import Iterable
 from typing import Any
 
-from kubernetes.aio import client
+from kubernetes.aio.client import AppsV1Api, CoreV1Api
 
 from sessions_app.backends import names
 from sessions_app.backends.base import BackendError, Container, ContainerGone, InvalidTarget, ProviderRefused, Selector
@@ -30,23 +30,49 @@ async def containers(cluster: Cluster, selector: Selector) -> list[Container]:
     return sorted(found, key=lambda each: (each.state != "running", each.pod_name, not each.default))
 
 
-async def running(cluster: Cluster, namespace: str, pod: str, container: str, container_id: str) -> bool:
+async def running(cluster: Cluster, target: Container) -> bool:
     """Whether one container runs, in a pod that is being deleted too: its programs go on until they are stopped."""
     try:
-        found: Any = await cluster.call(
-            f"the pod {pod}", client.CoreV1Api(cluster.api).read_namespaced_pod, pod, namespace
-        )
+        status = _status_of(await _read(cluster, target), target)
     except ContainerGone:
         return False
-    status = next((each for each in found.status.container_statuses or [] if each.name == container), None)
-    same = status is None or container_id in ("", status.container_id)
-    return same and _state(status)[0] == "running"
+    return status is not None and _state(status)[0] == "running"
+
+
+async def gone(cluster: Cluster, target: Container) -> ContainerGone | None:
+    """Why a container is no place to be in any more, in words; None while it is one."""
+    try:
+        pod = await _read(cluster, target)
+        status = _status_of(pod, target)
+    except ContainerGone as error:
+        return error
+    if pod.metadata.deletion_timestamp is not None:
+        return ContainerGone(f"The pod {target.pod_name} is being deleted.")
+    if status is None or _state(status)[0] != "running":
+        return ContainerGone(f"The container {target.container_name} of {target.pod_name} is not running.")
+    return None
+
+
+async def _read(cluster: Cluster, target: Container) -> Any:
+    """The pod of a container. Any: the generated model calls everything optional, also what each pod has."""
+    read = CoreV1Api(cluster.api).read_namespaced_pod
+    return await cluster.call(f"the pod {target.pod_name}", read, target.pod_name, target.namespace)
+
+
+def _status_of(pod: Any, target: Container) -> Any:
+    """A container's status. Raises `ContainerGone` if another one has taken its place."""
+    for status in pod.status.container_statuses or []:
+        if status.name == target.container_name:
+            if target.id and status.container_id and status.container_id != target.id:
+                raise ContainerGone(f"The container {target.container_name} of {target.pod_name} was restarted.")
+            return status
+    return None
 
 
 async def discover(cluster: Cluster, limit: int) -> list[tuple[Selector, str]]:
     """Deployments and sets outside the cluster's own namespaces, of the context's namespace where only that is
     allowed."""
-    apps = client.AppsV1Api(cluster.api)
+    apps = AppsV1Api(cluster.api)
     own = cluster.access.namespace
     found: dict[Selector, str] = {}
     for kind in ("deployment", "stateful_set", "daemon_set"):
@@ -86,7 +112,7 @@ async def _pods(cluster: Cluster, namespace: str, selector: Selector) -> list[An
 
 
 async def _list(cluster: Cluster, namespace: str, labels: str) -> list[Any]:
-    core = client.CoreV1Api(cluster.api)
+    core = CoreV1Api(cluster.api)
     pods: list[Any] = []
     following: str | None = None
     while True:
@@ -104,7 +130,7 @@ async def _list(cluster: Cluster, namespace: str, labels: str) -> list[Any]:
 
 async def _workload_labels(cluster: Cluster, namespace: str, name: str) -> list[str]:
     """The label selectors of the deployment and sets of that name; usually one. Without any there are no pods."""
-    apps = client.AppsV1Api(cluster.api)
+    apps = AppsV1Api(cluster.api)
     selectors: list[str] = []
     refused: BackendError | None = None
     readers: list[Any] = [apps.read_namespaced_deployment, apps.read_namespaced_stateful_set]

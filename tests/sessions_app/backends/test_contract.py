@@ -5,6 +5,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -271,7 +272,11 @@ async def test_container_removed_under_a_stream_ends_it_once(remote_backend: Bac
 
 async def test_exec_in_a_removed_container_says_so(remote_backend: Backend, remote_place: Place) -> None:
     container = remote_place.new_container("busybox")
+    assert await remote_backend.running(container)
     remote_place.remove(container)
+    async with asyncio.timeout(15):
+        while await remote_backend.running(container):  # noqa: ASYNC110 - nothing announces it
+            await asyncio.sleep(0.1)
     with pytest.raises(ContainerGone):
         await remote_backend.exec(ExecRequest(new_uid(), container), Terminal())
     report = await remote_backend.end_processes(new_uid(), container, kill_protected=False)
@@ -301,6 +306,14 @@ async def test_names_no_provider_could_have_are_refused(backend: Backend, place:
 async def test_commands_that_could_not_arrive_are_refused(backend: Backend, place: Place, argv: list[str]) -> None:
     with pytest.raises(InvalidTarget):
         await backend.exec(ExecRequest(new_uid(), place.container("debian"), argv), Terminal())
+
+
+async def test_a_container_of_another_id_is_not_the_one_that_was_meant(
+    remote_backend: Backend, remote_place: Place
+) -> None:
+    container = remote_place.container("debian")
+    assert await remote_backend.running(container)
+    assert not await remote_backend.running(replace(container, id="f" * 64))
 
 
 async def test_selectors_that_are_none_are_refused(remote_backend: Backend, remote_place: Place) -> None:

@@ -133,9 +133,7 @@ def _fresh_redis(url: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def clustered(
-    postgres_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Installation]:
+def clustered(postgres_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation on PostgreSQL and Redis with two web processes, worker and beat, that tests share."""
     data = tmp_path_factory.mktemp("clustered")
     with _fresh_database(postgres_url) as database, _fresh_redis(redis_url) as channel:

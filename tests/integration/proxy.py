@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 PIECE = 64 * 1024
 
@@ -39,10 +39,20 @@ class Proxy:
         for gate in self._gates:
             gate.set()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A client has connected."""
+        task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Cut every connection."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         gate = asyncio.Event()
         if not self._frozen:
             gate.set()
@@ -57,7 +67,6 @@ class Proxy:
         finally:
             writer.close()
             self._gates.remove(gate)
-            self._tasks.discard(task)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event) -> None:
@@ -85,13 +94,10 @@ async def proxy_to(target: str) -> AsyncIterator[Proxy]:
         return await asyncio.open_connection(host, int(port))
 
     proxy = Proxy(connect)
-    server = await asyncio.start_server(proxy._serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
     finally:
         server.close()
-        for task in list(proxy._tasks):
-            task.cancel()
-            with suppress(asyncio.CancelledError, OSError):
-                await task
+        await proxy.close()

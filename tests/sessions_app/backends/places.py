@@ -50,10 +50,15 @@ class Place(ABC):
     def close(self) -> None:
         """Remove everything."""
 
+    def states(self, container: Container) -> list[str]:
+        """What runs in the container: each process' state, a space and its command line; zombies left out."""
+        lines = self.run(container, "ps", "-e", "-o", "stat,args").splitlines()[1:]
+        parts = [line.strip().partition(" ") for line in lines if not line.strip().startswith("Z")]
+        return [f"{state} {command.strip()}" for state, _, command in parts]
+
     def commands(self, container: Container) -> list[str]:
-        """The command lines of what runs in the container, zombies left out."""
-        lines = self.run(container, "ps", "-e", "-o", "stat,args").splitlines()
-        return [line.split(None, 1)[1].strip() for line in lines if " " in line.strip() and not line.startswith("Z")]
+        """The command lines of what runs in the container."""
+        return [line.partition(" ")[2] for line in self.states(container)]
 
     def runs(self, container: Container, command: str) -> bool:
         """Whether a process of exactly that command line runs in the container."""

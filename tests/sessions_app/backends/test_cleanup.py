@@ -120,15 +120,21 @@ async def test_a_shell_that_ignores_the_hangup_goes_nevertheless(shell: Shell) -
     assert (await shell.terminal.end())[0] == 137
 
 
-async def test_what_outlives_its_shell_is_found(shell: Shell) -> None:
-    marked, unmarked = unique_sleep(), unique_sleep()
-    shell.type(f"({marked} &); (env -i {unmarked} &); sleep 0.2; exit 5")
+@pytest.mark.parametrize("how", ["%s", "env -i %s"])
+async def test_what_outlives_its_shell_is_found(shell: Shell, how: str) -> None:
+    command = unique_sleep()
+    shell.type(f"({how % command} &); sleep 0.2; exit 5")
     assert await shell.terminal.end() == (5, None)
-    await eventually(lambda: shell.runs(marked) and shell.runs(unmarked))
-    outcomes = await shell.outcomes()
-    assert outcomes[marked] == outcomes[unmarked] == "ended"
-    assert not shell.runs(marked)
-    assert not shell.runs(unmarked)
+    await eventually(lambda: shell.runs(command))
+    assert (await shell.outcomes())[command] == "ended"
+    assert not shell.runs(command)
+
+
+async def test_a_stopped_shell_is_hung_up(shell: Shell) -> None:
+    shell.type("kill -STOP $$")
+    await eventually(lambda: any(line.startswith("T") for line in shell.place.states(shell.container)))
+    await shell.outcomes()
+    assert await shell.terminal.end() == (129, None)
 
 
 async def test_a_restarted_portal_finds_what_an_emptied_environment_hides(shell: Shell) -> None:

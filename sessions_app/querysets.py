@@ -94,11 +94,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
     def matching(self, *, state: str = "", service: str = "", user: str = "", kind: str = "") -> Self:
         """Those that a list asks for: `state` may also be `live` or `over`; an empty word filters nothing."""
-        found = {"live": self.live, "over": self.over}.get(state, self.all)()
-        wanted = {"service_name": service, "user_name": user, "kind": kind}
-        if state not in ("", "live", "over"):
-            wanted["state"] = state
-        return found.filter(**{field: word for field, word in wanted.items() if word})
+        found = {"": self.all, "live": self.live, "over": self.over}.get(state, lambda: self.in_states([state]))()
+        found = found.of_kinds([kind]) if kind else found
+        found = found.of_user(user) if user else found
+        return found.filter(service_name=service) if service else found
 
     def with_controls(self, user: AnyUser) -> Self:
         """Adds `is_own`, `may_watch` and `may_terminate` to each row, for a list's buttons."""

@@ -14,6 +14,7 @@ class Network:
         self._server: asyncio.Server | None = None
         self._port = 0
         self._writers: set[asyncio.StreamWriter] = set()
+        self._lost: set[asyncio.StreamWriter] = set()
 
     @property
     def url(self) -> str:
@@ -34,22 +35,28 @@ class Network:
         if self._server is not None:
             await self._server.wait_closed()
 
+    def swallow(self) -> None:
+        """What is there stays open, and nothing arrives any more: a closed lid, a dead router. New ones work."""
+        self._lost |= self._writers
+
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._to)
         self._writers |= {writer, back}
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_pass_on(reader, back))
-                tasks.create_task(_pass_on(there, writer))
+                tasks.create_task(self._pass_on(reader, back))
+                tasks.create_task(self._pass_on(there, writer))
         finally:
             for end in (writer, back):
                 self._writers.discard(end)
+                self._lost.discard(end)
                 end.close()
 
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(CHUNK):
+                if writer not in self._lost:
+                    writer.write(data)
+                    await writer.drain()
+        if writer not in self._lost:
+            writer.close()

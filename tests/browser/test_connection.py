@@ -4,7 +4,7 @@ import asyncio
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from tests.browser.conftest import AddService, OpenWindow
 from tests.browser.proxy import Network
@@ -24,7 +24,7 @@ async def test_twenty_seconds_without_a_network_lose_and_double_no_byte(
     window = await open_window(url=network.url)
     await window.open(await add_service("docker", debian))
     uid = window.uid
-    await window.run("for i in $(seq 3000); do echo line-$i; sleep 0.01; done; echo al''l-out")
+    await window.run("for i in $(seq 1200); do echo line-$i; sleep 0.02; done; echo al''l-out")
     await window.shows("line-100")
     await network.cut()
     told = await window.told("The connection is lost")
@@ -38,8 +38,27 @@ async def test_twenty_seconds_without_a_network_lose_and_double_no_byte(
     recorded = await developer.recorded(uid)
     assert bytes(window.received) == recorded
     numbers = [int(number) for number in re.findall(rb"line-(\d+)\r\n", recorded)]
-    assert numbers == list(range(1, 3001))
+    assert numbers == list(range(1, 1201))
     assert window.rendered == len(recorded)
+
+
+async def test_a_connection_that_went_silent_is_noticed_and_replaced(
+    open_window: OpenWindow, network: Network, local: int
+) -> None:
+    window = await open_window(url=network.url)
+    await window.page.clock.install()
+    await window.open(local)
+    network.swallow()
+    await window.page.clock.run_for(16_000)  # it asks whether the portal is there
+    await window.page.clock.run_for(11_000)  # and has had no answer for long enough
+    await until(lambda: _pass(window.page), "another connection is made", within=30)
+    await window.run("echo he''ard")
+    await window.shows("heard")
+
+
+async def _pass(page: Page) -> bool:
+    await page.clock.run_for(1_000)
+    return await page.locator("[data-state=active]").is_visible() and await page.locator("[data-overlay]").is_hidden()
 
 
 async def test_retry_now_does_not_wait(open_window: OpenWindow, network: Network, local: int) -> None:
@@ -56,8 +75,8 @@ async def test_retry_now_does_not_wait(open_window: OpenWindow, network: Network
     await window.shows("back again")
 
 
-async def _seconds(page: object) -> bool:
-    text = await page.locator(".term-seconds").inner_text()  # type: ignore[attr-defined]
+async def _seconds(page: Page) -> bool:
+    text = await page.locator(".term-seconds").inner_text()
     return any(f"in {seconds} s" in text for seconds in range(5, 16))
 
 

@@ -6,8 +6,9 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import NOSHELL, AddService, OpenWindow
+from tests.browser.proxy import Network
 from tests.integration.client import Api
-from tests.integration.installation import Installation, free_port
+from tests.integration.installation import PASSWORD, Installation, free_port
 from tests.integration.places import DockerEngine
 from tests.integration.polling import until
 
@@ -100,14 +101,21 @@ async def test_somebody_elses_session_is_a_page_that_says_so(
     await expect(stranger.page.get_by_role("heading", name="There is nothing here")).to_be_visible()
 
 
-async def test_signing_out_elsewhere_is_told_at_the_next_connection(open_window: OpenWindow, local: int) -> None:
-    window = await open_window()
+async def test_signed_out_meanwhile_is_told_with_the_way_back(
+    open_window: OpenWindow, network: Network, local: int
+) -> None:
+    window = await open_window(url=network.url)
     await window.open(local)
-    uid = window.uid
     await window.page.context.clear_cookies()
-    await window.page.evaluate("() => 0")
-    await window.go(f"/terminal/{uid}/")
-    await expect(window.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await network.cut()
+    await window.told("The connection is lost")
+    await network.mend()
+    await window.told("You are signed out")
+    await window.page.get_by_role("link", name="Sign in").click()
+    await window.page.get_by_label("User name").fill("developer")
+    await window.page.get_by_label("Password").fill(PASSWORD)
+    await window.page.get_by_role("button", name="Sign in").click()
+    await window.live()
 
 
 async def test_the_idle_warning_has_a_button_that_keeps_the_session(

@@ -191,6 +191,7 @@ export class TerminalPanel {
   #tell() {
     const { links, endings, service } = this.#config;
     const filled = Object.fromEntries(Object.entries(links).map(([name, url]) => [name, url.replace("UID", this.#uid)]));
+    filled.login += `?${new URLSearchParams({ next: location.pathname + location.search })}`;
     const told = telling(this.#phase, {
       links: filled,
       endings,

@@ -1,0 +1,84 @@
+"""The small modules under the terminal, each in the browser that runs it."""
+
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from tests.browser.window import Window
+from tests.integration.installation import Installation
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def window(portal: Installation, browser: Browser, cookies: dict[str, Any]) -> Window:
+    context = await browser.new_context(storage_state=cookies["developer"])
+    window = Window(await context.new_page(), portal.processes[0].url)
+    await window.go("/")
+    return window
+
+
+async def test_waits_grow_to_fifteen_seconds_and_differ(window: Window) -> None:
+    waits = await window.page.evaluate(
+        """async () => {
+            const { Backoff } = await import("porthole/backoff.js");
+            const least = new Backoff({ random: () => 0 }), most = new Backoff({ random: () => 1 });
+            return Array.from({ length: 8 }, () => [least.next(), most.next()]);
+        }"""
+    )
+    assert [most for _, most in waits] == [500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]
+    assert [least for least, _ in waits] == [most / 2 for _, most in waits]
+
+
+async def test_input_goes_in_small_frames_within_a_window(window: Window) -> None:
+    frames, later, lost = await window.page.evaluate(
+        """async () => {
+            const { InputPacer } = await import("porthole/input-pacer.js");
+            const frames = [];
+            const pacer = new InputPacer((frame) => frames.push(frame.length));
+            pacer.push(new Uint8Array(300 * 1024));
+            const before = [...frames];
+            pacer.acknowledge(100);
+            return [before, frames.slice(before.length), pacer.reset()];
+        }"""
+    )
+    assert frames == [16 * 1024] * 16
+    assert later == [100]
+    assert lost == 300 * 1024 - 256 * 1024 - 100
+
+
+@pytest.mark.parametrize(
+    ("pasted", "typed"),
+    [
+        ("plain\ttext\r\nlines", "plain\ttext\r\nlines"),
+        ("a\x1b[201~b", "a[201~b"),
+        ("a\x9b201~b\x7f\x00\x03", "a201~b"),
+        ("größe 日本 🙂", "größe 日本 🙂"),
+    ],
+)
+async def test_a_paste_keeps_its_text_and_loses_its_controls(window: Window, pasted: str, typed: str) -> None:
+    script = """async (text) => (await import("porthole/sanitize.js")).sanitizePaste(text)"""
+    assert await window.page.evaluate(script, pasted) == typed
+
+
+async def test_a_title_is_short_and_cannot_turn_its_direction(window: Window) -> None:
+    script = """async (text) => (await import("porthole/sanitize.js")).boundTitle(text)"""
+    assert await window.page.evaluate(script, "a\u202eb\x07" + "x" * 10_000) == "ab" + "x" * 118
+
+
+@pytest.mark.parametrize(
+    ("address", "opened"),
+    [
+        ("https://example.org/a?b#c", "https://example.org/a?b#c"),
+        ("HTTP://example.org", "http://example.org/"),
+        ("javascript:alert(1)", None),
+        ("data:text/html,<script>", None),
+        ("file:///etc/passwd", None),
+        ("not an address", None),
+    ],
+)
+async def test_only_web_addresses_open(window: Window, address: str, opened: str | None) -> None:
+    script = """async (text) => (await import("porthole/sanitize.js")).safeLink(text)"""
+    assert await window.page.evaluate(script, address) == opened

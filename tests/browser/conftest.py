@@ -88,20 +88,25 @@ async def developer(portal: Installation) -> AsyncIterator[Api]:
 
 
 @session_fixture
-async def cookies(portal: Installation, browser: Browser) -> dict[str, Any]:
-    """What a browser keeps of each demo user's sign-in, so that it happens once."""
-    kept: dict[str, Any] = {}
-    for user in ("owner", "developer", "auditor", "outsider"):
-        context = await browser.new_context()
-        window = Window(await context.new_page(), portal.processes[0].url)
-        await window.sign_in(user)
-        kept[user] = await context.storage_state()
-        await context.close()
-    return kept
+async def signed_in(portal: Installation, browser: Browser) -> Callable[[str], Awaitable[Any]]:
+    """What a browser keeps of a demo user's sign-in, so that it happens once; nothing for anybody else."""
+    kept: dict[str, Any] = {"nobody": None}
+
+    async def state_of(user: str) -> Any:
+        if user not in kept:
+            context = await browser.new_context()
+            await Window(await context.new_page(), portal.processes[0].url).sign_in(user)
+            kept[user] = await context.storage_state()
+            await context.close()
+        return kept[user]
+
+    return state_of
 
 
 @test_fixture
-async def open_window(portal: Installation, browser: Browser, cookies: dict[str, Any]) -> AsyncIterator[OpenWindow]:
+async def open_window(
+    portal: Installation, browser: Browser, signed_in: Callable[[str], Awaitable[Any]]
+) -> AsyncIterator[OpenWindow]:
     """Opens windows of signed-in people. At the end none may have complained: no script error, no CSP violation."""
     windows: list[Window] = []
 
@@ -110,7 +115,7 @@ async def open_window(portal: Installation, browser: Browser, cookies: dict[str,
     ) -> Window:
         context = await browser.new_context(
             viewport=size or DESK,
-            storage_state=cookies.get(user),
+            storage_state=await signed_in(user),
             permissions=["clipboard-read", "clipboard-write"],
             **options,
         )

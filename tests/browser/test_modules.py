@@ -1,21 +1,17 @@
 """The small modules under the terminal, each in the browser that runs it."""
 
-from typing import Any
-
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
 
+from tests.browser.conftest import OpenWindow
 from tests.browser.window import Window
-from tests.integration.installation import Installation
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def window(portal: Installation, browser: Browser, cookies: dict[str, Any]) -> Window:
-    context = await browser.new_context(storage_state=cookies["developer"])
-    window = Window(await context.new_page(), portal.processes[0].url)
+async def window(open_window: OpenWindow) -> Window:
+    window = await open_window()
     await window.go("/")
     return window
 

@@ -19,6 +19,8 @@ PATIENCE = 15.0
 RAW_CAT = ("sh", "-c", "stty raw -echo; printf ready; exec cat")
 """Gives back every byte it gets, as it is."""
 
+MULTIBYTE = "äß€漢字𝄞👩‍👩‍👧é".encode()
+
 MUCH = ("sh", "-c", "stty raw; yes | head -c 60000000; exec sleep 600")
 """Prints as fast as it can, for long enough."""
 

@@ -6,10 +6,9 @@ import pytest
 
 from sessions_app.engine.log import LOG_MEMORY
 from sessions_app.engine.session import INPUT_BUFFER
-from tests.sessions_app.bench import bench, until
+from tests.sessions_app.bench import MULTIBYTE, bench, until
 
 ALL_BYTES = bytes(range(256))
-MULTIBYTE = "äß€漢字𝄞👩‍👩‍👧é".encode()
 
 
 async def test_all_256_values_go_in_and_out_and_stand_in_the_journal(tmp_path: Path) -> None:

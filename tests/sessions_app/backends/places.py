@@ -158,7 +158,8 @@ class KubernetesPlace(Place):
         self.kubectl("-n", namespace or self.namespace, "apply", "-f", "-", given=manifest)
 
     def run(self, container: Container, *argv: str) -> str:
-        return self.kubectl("-n", self.namespace, "exec", container.pod_name, "-c", "main", "--", *argv)
+        command = [*self._kubectl, "-n", self.namespace, "exec", container.pod_name, "-c", "main", "--", *argv]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
     def remove(self, container: Container) -> None:
         self.kubectl("-n", self.namespace, "delete", "pod", container.pod_name, "--grace-period=0", "--force")

@@ -151,23 +151,43 @@ pause() {
   sleep "$1" </dev/null || sleep 1 </dev/null || :
 }
 
+# clock: sets now to whole seconds of the machine's uptime; stays where it was without /proc/uptime.
+now=0
+clock() {
+  read -r now _ </proc/uptime
+  now=${now%%.*}
+}
+
+# wait_for_plain SECONDS...: until none of plain is left, pausing for each of SECONDS in turn. On a machine so busy that
+# the pauses take far longer than they say, for two seconds of its clock.
+wait_for_plain() {
+  clock
+  limit=$((now + 2))
+  for seconds in "$@"; do
+    remaining=
+    for pid in $plain; do
+      if stat_of "$pid"; then remaining=1; break; fi
+    done
+    [ -n "$remaining" ] && [ "$now" -le "$limit" ] || return
+    pause "$seconds"
+    clock
+  done
+}
+
 main() {
   find_targets
   if [ -n "$plain" ]; then
     kill -HUP $plain
     # A stopped process takes its signal only when it runs again.
     kill -CONT $plain
-    for seconds in 0.02 0.03 0.05 0.1 0.1 0.2 0.2 0.3; do
-      pause $seconds
-      find_targets
-      [ -n "$plain" ] || break
-    done
+    wait_for_plain 0.02 0.03 0.05 0.1 0.1 0.2 0.2 0.3
+    find_targets
   fi
-  for attempt in 1 2 3 4 5; do
+  for attempt in 1 2 3 4; do
     [ -n "$plain" ] || break
     kill -KILL $plain
     for pid in $plain; do echo "K $pid"; done
-    pause 0.05
+    wait_for_plain 0.01 0.02 0.05 0.1 0.2
     find_targets
   done
   for pid in $targets; do echo "A $pid"; done

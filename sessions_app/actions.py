@@ -302,21 +302,20 @@ class Counters:
     rows: int
 
 
-def flush_counters(counters: Iterable[Counters]) -> None:
-    """Write the counters of many sessions in one statement."""
+def flush_counters(counters: Iterable[Counters], resized: Iterable[Counters] = ()) -> None:
+    """Write the counters of many sessions in one statement, and in another the sizes that windows gave to some.
+
+    A size that did not change is not written: the row may hold one that somebody asked for and no host has seen yet.
+    """
     rows = [
-        Session(
-            pk=c.pk,
-            bytes_in=c.bytes_in,
-            bytes_out=c.bytes_out,
-            last_activity_at=c.last_activity_at,
-            cols=c.cols,
-            rows=c.rows,
-        )
+        Session(pk=c.pk, bytes_in=c.bytes_in, bytes_out=c.bytes_out, last_activity_at=c.last_activity_at)
         for c in counters
     ]
     if rows:
-        Session.objects.bulk_update(rows, ["bytes_in", "bytes_out", "last_activity_at", "cols", "rows"])
+        Session.objects.bulk_update(rows, ["bytes_in", "bytes_out", "last_activity_at"])
+    sizes = [Session(pk=c.pk, cols=c.cols, rows=c.rows) for c in resized]
+    if sizes:
+        Session.objects.bulk_update(sizes, ["cols", "rows"])
 
 
 def register_host(*, uid: str, node: str, pid: int, address: str) -> SessionHost:

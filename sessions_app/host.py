@@ -34,6 +34,7 @@ from sessions_app.models import SessionHost as HostRow
 from sessions_app.orphans import end_orphans
 from sessions_app.protocol import Close, FrameError, Hello
 from sessions_app.providers import BackendPool, ProviderSpec, keep_backends
+from sessions_app.querysets import Verdict
 from sessions_app.words import EndReason, State
 
 logger = logging.getLogger(__name__)
@@ -71,6 +72,8 @@ class SessionHost:
         self._starting = asyncio.Lock()
         self._stopping = False
         self._nudged = asyncio.Event()
+        self._reconciling = asyncio.Lock()
+        """Rows are read and written in turn: a size that is being written must not be taken for somebody's wish."""
         self._backends: BackendPool | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -236,8 +239,11 @@ class SessionHost:
             return
         mine = {uid: hosted for uid, hosted in self.sessions.items() if hosted.live is not None}
         await self._look_at_watchers(mine)
-        verdicts = await in_database(Session.objects.verdicts, row)
-        for uid, hosted in mine.items():
+        async with self._reconciling:
+            await self._carry_out(await in_database(Session.objects.verdicts, row), mine)
+
+    async def _carry_out(self, verdicts: dict[str, Verdict], sessions: dict[str, HostedSession]) -> None:
+        for uid, hosted in sessions.items():
             verdict = verdicts.get(uid)
             if verdict is None:  # somebody took this host for dead and ended the row
                 hosted.end(EndOrder(EndReason.HOST_LOST, "The portal lost touch with its database for too long."))
@@ -276,10 +282,17 @@ class SessionHost:
             await asyncio.sleep(FLUSH_INTERVAL)
             sessions = list(self.sessions.values())
             try:
-                counters = [counter for hosted in sessions if (counter := hosted.new_counters()) is not None]
-                if counters:
-                    await in_database(actions.flush_counters, counters)
+                await self._flush_counters(sessions)
                 for hosted in sessions:
                     await hosted.sync()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next try may go better
                 logger.warning("counters could not be written (%s); trying again", type(error).__name__)
+
+    async def _flush_counters(self, sessions: list[HostedSession]) -> None:
+        async with self._reconciling:
+            new = [(hosted, counters) for hosted in sessions if (counters := hosted.new_counters()) is not None]
+            if new:
+                resized = [counters for hosted, counters in new if hosted.resized(counters)]
+                await in_database(actions.flush_counters, [counters for _, counters in new], resized)
+            for hosted, counters in new:
+                hosted.flushed(counters)

@@ -179,7 +179,9 @@ class HostedSession:
 
     async def _end(self, order: EndOrder, backend: Backend | None, stream: ExecStream | None) -> None:
         loop = asyncio.get_running_loop()
-        farewell = loop.call_later(FAREWELL_AFTER, self._say_goodbye, order)
+        # Whoever lost access sees not one byte more; for anyone else the program's last words are worth the wait.
+        wait = 0.0 if order.reason is EndReason.ACCESS_REVOKED else FAREWELL_AFTER
+        farewell = loop.call_later(wait, self._say_goodbye, order)
         try:
             with suppress(Exception):  # the row says so again when it is finished
                 await in_database(actions.mark_ending, session=self.row)
@@ -252,9 +254,16 @@ class HostedSession:
         counters = self.counters()
         if self.ending or counters is None or counters == self._flushed:
             return None
+        return counters
+
+    def resized(self, counters: actions.Counters) -> bool:
+        """A window gave the terminal another size than the row has."""
+        return (counters.cols, counters.rows) != (self.row.cols, self.row.rows)
+
+    def flushed(self, counters: actions.Counters) -> None:
+        """The row knows them now."""
         self._flushed = counters
         self.row.cols, self.row.rows = counters.cols, counters.rows
-        return counters
 
     async def sync(self) -> None:
         """Bring the record to the disk itself."""

@@ -215,3 +215,12 @@ async def test_many_windows_through_the_relay_get_the_same_bytes(
     for watcher in watchers:
         assert counted(watcher.received) == list(range(1, 3001))
         assert bytes(watcher.received) == bytes(terminal.received)
+
+
+async def test_sizes_asked_for_over_the_api_hold_while_somebody_types(far: Api, terminal: Terminal) -> None:
+    """Over more than one write of the counters, which the host makes every five seconds."""
+    for number in range(80):
+        size = {"cols": 100 + number, "rows": 30 + number % 2}
+        await far.call("POST", f"sessions/{terminal.uid}/resize/", json=size)
+        wanted = f"{size['rows']} {size['cols']}"
+        await terminal.run(f"until [ \"$(stty size)\" = '{wanted}' ]; do sleep 0.02; done")

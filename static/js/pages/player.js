@@ -24,8 +24,7 @@ async function show() {
   place.replaceChildren();
   const at = startAt();
   return create({ data: await response.text() }, place, {
-    fit: "width",
-    terminalFontSize: "14px",
+    fit: "both",
     idleTimeLimit: 2,
     startAt: at,
     poster: `npt:${Math.max(at, 1)}`,

@@ -10,7 +10,7 @@ from sessions_app.protocol import MAX_COLS, MAX_ROWS
 
 MAX_WORDS = 256
 MAX_WORD = 8192
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}\Z"
 """What a pod's or container's name can look like at any provider; their own grammars are narrower."""
 
 
@@ -56,7 +56,7 @@ class CommandField(serializers.ListField):
         words: list[str] = super().to_internal_value(data)
         if any("\0" in word for word in words):
             raise serializers.ValidationError("A command cannot hold a NUL character.")
-        if words and not words[0]:
+        if words and (not words[0] or words[0].startswith("-")):
             raise serializers.ValidationError("A command begins with the name of a program.")
         return words
 

@@ -10,7 +10,7 @@ from sessions_app.protocol import MAX_COLS, MAX_ROWS
 
 MAX_WORDS = 256
 MAX_WORD = 8192
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}\Z"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$"
 """What a pod's or container's name can look like at any provider; their own grammars are narrower."""
 
 

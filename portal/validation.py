@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from portal import kubeconfig
 from portal.models import ProviderKind, SelectorKind
 
 MAX_CREDENTIAL = 64 * 1024
@@ -124,11 +124,10 @@ def check_credentials(kind: str, credentials: Mapping[str, Any]) -> None:
 
 def _check_kubeconfig(text: str) -> None:
     try:
-        config = yaml.safe_load(text)
-    except yaml.YAMLError:
-        config = None
-    if not isinstance(config, dict):
-        raise _error("credentials", "The kubeconfig is not YAML with clusters, users and contexts.")
+        config = kubeconfig.parse(text)
+    except kubeconfig.Unreadable as error:
+        sentence = "The kubeconfig is not plain YAML (without aliases) with clusters, users and contexts."
+        raise _error("credentials", sentence) from error
     for section, refused in _KUBECONFIG_REFUSED.items():
         entries = config.get(f"{section}s")
         if not isinstance(entries, list) or not all(
@@ -144,7 +143,8 @@ def _check_kubeconfig(text: str) -> None:
                         "Put certificates in as …-data (kubectl config view --raw --flatten) and use a token.",
                     )
             if section == "cluster":
-                _check_address(str(entry[section].get("server", "")), {"https"})
+                server = entry[section].get("server")
+                _check_address(server if isinstance(server, str) else "", {"https"})
 
 
 def check_stack(kind: str, namespace: str) -> None:

@@ -14,12 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
+from portal import kubeconfig
 from sessions_app.backends.base import ProviderMisconfigured
-
-MAX_KUBECONFIG = 256 * 1024
-"""Characters of a kubeconfig."""
 
 TOKEN_REREAD = 60.0
 """Seconds after which a pod's token file is read again: the kubelet replaces it."""
@@ -115,41 +111,46 @@ def _in_cluster() -> ClusterAccess:
 
 
 def _from_kubeconfig(text: str, context_name: str) -> ClusterAccess:
-    config = _parsed(text)
-    context = _entry(config, "context", context_name or str(config.get("current-context") or ""))
-    cluster = _entry(config, "cluster", str(context.get("cluster") or ""))
-    user = _entry(config, "user", str(context.get("user") or ""))
+    try:
+        config = kubeconfig.parse(text)
+    except kubeconfig.Unreadable as error:
+        raise ProviderMisconfigured(
+            "The kubeconfig cannot be read: it is not plain YAML (without aliases) with clusters, users and contexts."
+        ) from error
+    context = _entry(config, "context", context_name or _text(config, "current-context"))
+    cluster = _entry(config, "cluster", _text(context, "cluster"))
+    user = _entry(config, "user", _text(context, "user"))
     _refuse_what_reaches_out(cluster, user)
-    token = str(user.get("token") or "").strip()
+    token = _text(user, "token").strip()
     return ClusterAccess(
-        server=_address(str(cluster.get("server") or "")),
+        server=_address(_text(cluster, "server")),
         ca=_decoded(cluster, "certificate-authority-data"),
         verify=cluster.get("insecure-skip-tls-verify") is not True,
-        server_name=str(cluster.get("tls-server-name") or ""),
-        proxy=str(cluster.get("proxy-url") or ""),
+        server_name=_text(cluster, "tls-server-name"),
+        proxy=_text(cluster, "proxy-url"),
         token=Token(_header_safe(token)) if token else None,
         cert=_decoded(user, "client-certificate-data"),
         key=_decoded(user, "client-key-data"),
-        namespace=str(context.get("namespace") or ""),
+        namespace=_text(context, "namespace"),
     )
-
-
-def _parsed(text: str) -> Mapping[str, Any]:
-    try:
-        config = yaml.safe_load(text) if len(text) <= MAX_KUBECONFIG else None
-    except (yaml.YAMLError, RecursionError):
-        config = None
-    if not isinstance(config, dict):
-        raise ProviderMisconfigured("The kubeconfig cannot be read: it is not YAML with clusters, users and contexts.")
-    return config
 
 
 def _entry(config: Mapping[str, Any], kind: str, name: str) -> Mapping[str, Any]:
     entries = config.get(f"{kind}s")
     for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and str(entry.get("name")) == name and isinstance(entry.get(kind), dict):
+        if isinstance(entry, dict) and entry.get("name") == name and isinstance(entry.get(kind), dict):
             return dict(entry[kind])
-    raise ProviderMisconfigured(f"The kubeconfig has no {kind} “{name}”.")
+    raise ProviderMisconfigured(f"The kubeconfig has no {kind} “{name[:253]}”.")
+
+
+def _text(section: Mapping[str, Any], key: str) -> str:
+    """A text of the kubeconfig, empty where there is none."""
+    value = section.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ProviderMisconfigured(f"“{key}” in the kubeconfig must be a text.")
+    return value
 
 
 def _refuse_what_reaches_out(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> None:
@@ -172,7 +173,7 @@ def _refuse_what_reaches_out(cluster: Mapping[str, Any], user: Mapping[str, Any]
 
 def _decoded(section: Mapping[str, Any], key: str) -> str:
     try:
-        return base64.b64decode(str(section.get(key) or ""), validate=False).decode()
+        return base64.b64decode(_text(section, key), validate=False).decode()
     except (binascii.Error, ValueError) as error:
         raise ProviderMisconfigured(f"“{key}” in the kubeconfig is not base64 of PEM text.") from error
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 
 import pytest
 from cryptography.fernet import Fernet
@@ -139,6 +140,38 @@ def test_a_kubeconfig_that_runs_programs_or_reads_files_is_refused(acme: Tenant,
         actions.set_credentials(
             actor=PORTAL, provider=acme.provider, credentials={"kubeconfig": KUBECONFIG % (cluster, user)}
         )
+
+
+BOMB = "\n".join(
+    [
+        "a0: &a0 [x, x, x, x, x, x, x, x, x, x]",
+        *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 8)),
+        "users: []",
+        "clusters: [{name: c, cluster: {server: *a7}}]",
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BOMB,
+        "[" * 5000,
+        "{a: " * 5000,
+        "clusters: [{cluster: {server: [https://kube.example]}}]\nusers: []",
+        "clusters: [{cluster: {server: 2001-99-99}}]\nusers: []",
+        f"clusters: [{{cluster: {{server: !!int {':'.join(['1'] * 9000)}}}}}]\nusers: []",
+        f"clusters: [{{cluster: {{server: {'9' * 9000}}}}}]\nusers: []",
+    ],
+    ids=["aliases", "lists", "mappings", "a list as address", "no date", "a long sum", "a long number"],
+)
+def test_a_kubeconfig_made_to_harm_is_refused_at_once(acme: Tenant, text: str) -> None:
+    started = time.monotonic()
+    body = {"credentials": {"kubeconfig": text}}
+    answer = api(acme.users[Role.OWNER]).patch(f"/api/v1/providers/{acme.provider.pk}/", body, "json")
+    assert answer.status_code == 400, answer.content
+    assert answer.json()["code"] == "invalid"
+    assert time.monotonic() - started < 2
 
 
 @pytest.mark.parametrize(

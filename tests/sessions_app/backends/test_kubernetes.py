@@ -352,6 +352,9 @@ def edited(kubernetes_place: KubernetesPlace, section: str, **changes: object) -
         ("cluster", {"certificate-authority-data": "eA=="}, "TLS files cannot be used"),
         ("cluster", {"certificate-authority-data": "é"}, "base64"),
         ("cluster", {"server": "ftp://x"}, "not the address of an API server"),
+        ("cluster", {"server": ["https://x"]}, "must be a text"),
+        ("cluster", {"tls-server-name": {"a": "b"}}, "must be a text"),
+        ("user", {"token": ["a"]}, "must be a text"),
     ],
 )
 async def test_kubeconfigs_that_cannot_be_used_are_refused(
@@ -362,7 +365,18 @@ async def test_kubeconfigs_that_cannot_be_used_are_refused(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[", "[]", "a: 1", "current-context: x", "!!python/object:os.system x", "x" * 300_000]
+    "text",
+    [
+        "",
+        "[",
+        "[]",
+        "a: 1",
+        "current-context: x",
+        "!!python/object:os.system x",
+        "x" * 300_000,
+        "[" * 5000,
+        "a: &a x\nb: *a",
+    ],
 )
 def test_what_is_no_kubeconfig_is_refused(text: str) -> None:
     with pytest.raises(ProviderMisconfigured):

@@ -110,6 +110,10 @@ class Installation:
         number = sum(process.name == "beat" for process in self.processes)
         return self._start("beat", [*CELERY, "beat", "--pidfile=", "--schedule", str(self.data / f"beat-{number}")])
 
+    def reap(self) -> None:
+        """Run the reaper's task once, as a worker does, without waiting for the beat."""
+        self.run(["-c", "import django; django.setup(); from sessions_app.tasks import reap; reap()"])
+
     def stop(self) -> None:
         """End every process."""
         for process in self.processes:

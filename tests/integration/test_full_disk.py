@@ -69,9 +69,8 @@ async def test_a_strict_session_ends_with_recording_failed_and_shows_nothing_tha
     assert (await api.ended(terminal.uid))["end_reason"] == "recording_failed"
     assert container.running == []
     disk.grow()
-    installation.start_worker()
-    installation.start_beat()
-    assert (await api.recording(terminal.uid, within=40))["health"] == "complete"
+    installation.reap()
+    assert (await api.recording(terminal.uid))["health"] == "complete"
     assert await api.recorded(terminal.uid) == bytes(terminal.received)
 
 
@@ -115,9 +114,8 @@ async def test_a_gap_at_the_end_is_on_record_too(
     assert session["end_reason"] == "exited"
     assert session["bytes_out"] == len(terminal.received)
     disk.grow()
-    installation.start_worker()
-    installation.start_beat()
-    recording = await api.recording(terminal.uid, within=40)
+    installation.reap()
+    recording = await api.recording(terminal.uid)
     assert recording["health"] == "gap"
     recorded = await api.recorded(terminal.uid)
     differing = sum(here != there for here, there in zip(recorded, bytes(terminal.received), strict=False))

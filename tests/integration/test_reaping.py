@@ -135,13 +135,14 @@ async def _vanished(world: World, network: Proxy) -> Stay:
 async def _unreachable(world: World, network: Proxy) -> Stay:
     """The engine does not answer while the reaper asks, and nothing happened to the container."""
     stay = await world.opened(await _service_behind(world, network, "silent"))
+    assert stay.terminal is not None
     network.freeze()
+    await stay.terminal.send(type="resize", cols=111, rows=44)
     await asyncio.sleep(TICK + 12)
     network.thaw()
-    assert stay.terminal is not None
     stay.session = await world.api.session(stay.uid)
     if stay.session["state"] == "active":
-        await stay.terminal.run("echo still here")
+        await stay.terminal.run("until [ \"$(stty size)\" = '44 111' ]; do sleep 0.1; done")
     await world.api.terminate(stay.uid)
     await world.api.ended(stay.uid)
     return stay
@@ -265,9 +266,9 @@ def test_a_session_ends_when_its_container_went_unnoticed(stays: Stays) -> None:
     assert stay.took <= TICK + 15
 
 
-def test_a_provider_that_does_not_answer_ends_nothing(stays: Stays) -> None:
+def test_a_provider_that_does_not_answer_for_a_while_ends_nothing_and_loses_no_size(stays: Stays) -> None:
     stay = stays["unreachable"].result()
-    assert stay.session["state"] == "active"
+    assert stay.session["state"] == "active", stay.session
 
 
 def test_tasks_that_run_twice_change_nothing_twice(stays: Stays) -> None:

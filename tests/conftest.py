@@ -2,7 +2,7 @@
 
 A test that needs an engine says so with a marker (docker, kubernetes, postgres, redis, browser) or by asking for the
 engine's fixture. Where the engine is missing the test is skipped and the summary names it; with PORTHOLE_TESTS_STRICT=1
-that is a failure. PORTHOLE_TEST_DATABASE=postgres runs the same tests on PostgreSQL instead of SQLite.
+that is a failure. PORTHOLE_TEST_DATABASE=postgres runs those that use the database on PostgreSQL instead of SQLite.
 """
 
 import atexit
@@ -32,7 +32,8 @@ os.environ.update(
     PORTHOLE_DATA_DIR=str(DATA_DIR),
     PORTHOLE_LOCAL_PROVIDER="1",
 )
-if os.environ.get("PORTHOLE_TEST_DATABASE") == "postgres":
+ON_POSTGRES = os.environ.get("PORTHOLE_TEST_DATABASE") == "postgres"
+if ON_POSTGRES:
     os.environ["DATABASE_URL"] = os.environ["TESTBED_DATABASE_URL"]
 # Here and not in pytest-django, which decides whether there is a Django before this file is read.
 django.setup()
@@ -76,6 +77,18 @@ def need(engine: Engine) -> str:
         pytest.fail(reason, pytrace=False)
     _missed[engine] += 1
     pytest.skip(reason)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if ON_POSTGRES:
+        others = [item for item in items if not _uses_database(item)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if _uses_database(item)]
+
+
+def _uses_database(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    return item.get_closest_marker("django_db") is not None or "db" in fixtures or "transactional_db" in fixtures
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

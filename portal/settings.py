@@ -51,7 +51,7 @@ REDIS_URL = os.environ.get("REDIS_URL", "")
 PORTHOLE_LOCAL_PROVIDER = _flag("PORTHOLE_LOCAL_PROVIDER")
 PORTHOLE_ENCRYPTION_KEYS: list[str] = _words("PORTHOLE_ENCRYPTION_KEYS")
 PORTHOLE_TRUSTED_PROXIES = _number("PORTHOLE_TRUSTED_PROXIES", 0)
-PORTHOLE_HOST_ADDRESS = os.environ.get("PORTHOLE_HOST_ADDRESS") or f"http://127.0.0.1:{PORT}"
+PORTHOLE_HOST_ADDRESS = os.environ.get("PORTHOLE_HOST_ADDRESS", "")  # empty: where `manage.py serve` listens
 
 # Defaults of the limits that an organization and a service may set for themselves. Seconds, unless named otherwise.
 PORTHOLE_SESSION_LIMIT = _number("PORTHOLE_SESSION_LIMIT", 15)

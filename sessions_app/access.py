@@ -6,12 +6,14 @@ from django.contrib.auth.models import User
 from django.http import Http404
 
 from portal.access import Refused, is_member, permissions_in, permissions_on
+from portal.models import ApiToken
 from portal.permissions import Permission
 from portal.querysets import AnyUser
 from sessions_app.models import Session
 from sessions_app.querysets import PERMISSION_OF_KIND
 from sessions_app.words import Kind
 
+Standing = tuple[str, int, int | None]
 NOT_FOUND = "There is no such session, or you may not see it."
 
 
@@ -69,11 +71,15 @@ def access_recorded_session(user: AnyUser, uid: str) -> Session:
     return session
 
 
-def watchable_pairs(pairs: set[tuple[str, int]]) -> set[tuple[str, int]]:
-    """Those pairs of a session's uid and a user's key in which the user may watch the session, now."""
-    watchable: set[tuple[str, int]] = set()
-    for user in User.objects.filter(pk__in={pk for _, pk in pairs}, is_active=True):
-        uids = [uid for uid, pk in pairs if pk == user.pk]
-        seen = Session.objects.filter(uid__in=uids).watchable_by(user)
-        watchable |= {(uid, user.pk) for uid in seen.values_list("uid", flat=True)}
-    return watchable
+def viewers_in_good_standing(viewers: set[Standing]) -> set[Standing]:
+    """Those viewers, each a session's uid, a user's key and perhaps a token's, who may still look at the session."""
+    tokens = {token for _, _, token in viewers if token is not None}
+    valid = set(ApiToken.objects.filter(pk__in=tokens).usable().values_list("pk", flat=True)) if tokens else set()
+    standing: set[Standing] = set()
+    for user in User.objects.filter(pk__in={pk for _, pk, _ in viewers}, is_active=True):
+        mine = [viewer for viewer in viewers if viewer[1] == user.pk and (viewer[2] is None or viewer[2] in valid)]
+        seen = set(
+            Session.objects.filter(uid__in=[uid for uid, _, _ in mine]).watchable_by(user).values_list("uid", flat=True)
+        )
+        standing |= {viewer for viewer in mine if viewer[0] in seen}
+    return standing

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from portal.models import ApiToken
 
+REVOCABLE = frozenset({EndReason.IDLE_TIMEOUT, EndReason.DISCONNECTED, EndReason.DETACH_EXPIRED})
+"""Reasons of an end that the session's user can still call off, until its host has begun with it."""
+
 LEASE = timedelta(seconds=30)
 """How long a session host is believed to live after it last said so."""
 
@@ -218,15 +221,24 @@ def request_detach(*, session: Session, ttl: int, actor: Actor) -> bool:
 
 
 @transaction.atomic
-def request_end(*, session: Session, reason: EndReason, actor: Actor, detail: str = "") -> bool:
-    """Ask a session's host to end it. The first request counts; False if it was asked before or is over.
+def request_end(
+    *, session: Session, reason: EndReason, actor: Actor, detail: str = "", only_in: State | None = None
+) -> bool:
+    """Ask a session's host to end it; one that no host has taken yet ends here and now.
 
-    One that no host has taken yet ends here and now.
+    `only_in`: the state on which the request rests, for whoever read the row a while ago. The first request counts,
+    but for those that a keystroke or a returning window calls off: they give way. False if nothing was asked for.
     """
-    if Session.objects.filter(pk=session.pk, state=State.REQUESTED, host=None).update(state=State.ENDING):
+    live = Session.objects.filter(pk=session.pk, state__in=LIVE if only_in is None else [only_in])
+    if live.filter(state=State.REQUESTED, host=None).update(state=State.ENDING):
         return finish(session=session, reason=reason, detail=detail, actor=actor)
-    changed = Session.objects.filter(pk=session.pk, state__in=LIVE, end_requested="").update(
-        end_requested=reason, end_requested_by=actor.name, end_requested_at=timezone.now(), end_detail=detail[:500]
+    open_to = [""] if reason in REVOCABLE else ["", *REVOCABLE]
+    changed = live.filter(end_requested__in=open_to).update(
+        end_requested=reason,
+        end_requested_by=actor.name,
+        end_requested_by_id=actor.id,
+        end_requested_at=timezone.now(),
+        end_detail=detail[:500],
     )
     if changed:
         _event(session, Action.SESSION_END_REQUESTED, actor, reason=reason, detail=detail)
@@ -234,11 +246,11 @@ def request_end(*, session: Session, reason: EndReason, actor: Actor, detail: st
     return bool(changed)
 
 
-def decline_idle_end(*, session: Session, counters: "Counters") -> None:
-    """Somebody typed after the reaper had looked: the end it asked for is off."""
+def decline_end(*, session: Session, reason: EndReason, counters: "Counters") -> None:
+    """Somebody typed or came back after the reaper had looked: the end it asked for is off."""
     flush_counters([counters])
-    Session.objects.filter(pk=session.pk, end_requested=EndReason.IDLE_TIMEOUT).update(
-        end_requested="", end_requested_by="", end_requested_at=None, end_detail=""
+    Session.objects.filter(pk=session.pk, end_requested=reason).update(
+        end_requested="", end_requested_by="", end_requested_by_id="", end_requested_at=None, end_detail=""
     )
 
 
@@ -312,10 +324,10 @@ def flush_counters(counters: Iterable[Counters], resized: Iterable[Counters] = (
         for c in counters
     ]
     if rows:
-        Session.objects.bulk_update(rows, ["bytes_in", "bytes_out", "last_activity_at"])
+        Session.objects.live().bulk_update(rows, ["bytes_in", "bytes_out", "last_activity_at"])
     sizes = [Session(pk=c.pk, cols=c.cols, rows=c.rows) for c in resized]
     if sizes:
-        Session.objects.bulk_update(sizes, ["cols", "rows"])
+        Session.objects.live().bulk_update(sizes, ["cols", "rows"])
 
 
 def register_host(*, uid: str, node: str, pid: int, address: str) -> SessionHost:

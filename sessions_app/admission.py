@@ -10,6 +10,7 @@ from django.http import Http404
 from django.utils import timezone
 
 from audit.events import Actor
+from portal.models import ApiToken
 from portal.permissions import Permission
 from portal.requests import actor_of_scope
 from sessions_app import actions, tickets
@@ -38,8 +39,11 @@ class Connection:
     session: Session
     user: "User"
     actor: Actor
+    token_id: int | None
     may_control: bool
-    may_watch: bool
+    """May type; whoever is here at all may watch."""
+    may_read: bool
+    """May read the record of what is past."""
     spec: ProviderSpec | None
     """None if the session is over, or its provider cannot be used."""
     http_host: str
@@ -73,15 +77,28 @@ def _connection(ticket: Ticket, scope: Mapping[str, Any], own_host: str) -> Conn
         raise TicketError("is for nobody who may sign in")
     session, rights = session_and_rights(user, ticket.session_uid)
     may_control = rights.own and rights.allow(session, Permission.SHELL)
-    may_watch = may_control or Permission.WATCH in rights.held
-    if not may_watch:
+    if not (may_control or Permission.WATCH in rights.held):
         raise TicketError("is for somebody who may neither use nor watch this session")
+    elsewhere = _elsewhere(session, own_host)
+    if elsewhere and ticket.relayed:
+        # Two processes with one PORTHOLE_HOST_ADDRESS would pass it on to each other, or to themselves, for ever.
+        raise TicketError("was relayed to a process that does not own the session")
+    if ticket.token_id is not None and not ApiToken.objects.filter(pk=ticket.token_id).usable().exists():
+        raise TicketError("was asked for with an API token that is not valid any more")
     actions.redeem_ticket(ticket)
     actor = actor_of_scope(scope, user)
-    if ticket.address or ticket.agent:
+    if ticket.relayed:
         actor = Actor(actor.id, actor.name, ticket.address, ticket.agent)
     return Connection(
-        session, user, actor, may_control, may_watch, _spec(session), _http_host(scope), _elsewhere(session, own_host)
+        session=session,
+        user=user,
+        actor=actor,
+        token_id=ticket.token_id,
+        may_control=may_control,
+        may_read=rights.own or Permission.AUDIT in rights.held,
+        spec=_spec(session),
+        http_host=_http_host(scope),
+        elsewhere=elsewhere,
     )
 
 

@@ -9,15 +9,15 @@ from sessions_app import protocol
 from sessions_app.database import in_database
 from sessions_app.engine.viewer import SEND_SIZE, WINDOW, Socket
 from sessions_app.models import Session
-from sessions_app.protocol import Close, Hello
+from sessions_app.protocol import Close
 from sessions_app.words import EndReason, State
 
 
-async def tell_the_end(uid: str, hello: Hello, last_words: str, socket: Socket) -> None:
+async def tell_the_end(uid: str, offset: int | None, last_words: str, socket: Socket) -> None:
     """Send what came after the client's offset (the newest window of it, as nobody acknowledges any more), then why."""
     session, recording = await in_database(_look_up, uid)
-    if recording is not None and hello.offset is not None:
-        await _send_missed(session, recording, hello.offset, socket)
+    if recording is not None and offset is not None:
+        await _send_missed(session, recording, offset, socket)
     if not last_words:
         reason = session.end_reason or EndReason.HOST_LOST
         last_words = protocol.ended(reason, session.exit_code, session.end_detail)

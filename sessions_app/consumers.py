@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
 
 from channels.consumer import AsyncConsumer
 
@@ -16,6 +15,7 @@ from sessions_app.engine.session import LiveSession
 from sessions_app.engine.viewer import Viewer
 from sessions_app.host import HostStopping, SessionHost
 from sessions_app.hosted import HostedSession
+from sessions_app.inbox import Gone, Inbox, Message
 from sessions_app.protocol import Ack, Close, Detach, FrameError, Hello, Ping, Resize, Stay
 from sessions_app.relay import relay
 
@@ -24,13 +24,8 @@ logger = logging.getLogger(__name__)
 HELLO_TIMEOUT = 10.0
 """Seconds a client has to say hello."""
 
-Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-
-class Gone(Exception):
-    """The client closed the socket."""
 
 
 class AsgiSocket:
@@ -73,7 +68,7 @@ class TerminalConsumer(AsyncConsumer):  # type: ignore[misc]
             return
         await send({"type": "websocket.accept", "subprotocol": protocol.SUBPROTOCOL})
         try:
-            await self._serve(host, connection, receive, socket)
+            await self._serve(host, connection, Inbox(receive), socket)
         except Gone:
             pass
         except FrameError as error:
@@ -81,13 +76,13 @@ class TerminalConsumer(AsyncConsumer):  # type: ignore[misc]
         except HostStopping:
             await _refuse(socket, Close.SERVICE_RESTART, "The portal is restarting. Reconnect in a moment.")
 
-    async def _serve(self, host: SessionHost, connection: Connection, receive: Receive, socket: AsgiSocket) -> None:
-        hello = await _hello(receive)
+    async def _serve(self, host: SessionHost, connection: Connection, inbox: Inbox, socket: AsgiSocket) -> None:
+        hello = await _hello(inbox)
         if hello.mode == "control" and not connection.may_control:
             await _refuse(socket, Close.ACCESS_REVOKED, "Only its own user may type into a session. You may watch it.")
             return
         if connection.elsewhere:
-            await relay(connection, hello, receive, socket)
+            await relay(connection, hello, inbox, socket)
             return
         session = connection.session
         hosted = host.find(session.uid)
@@ -98,25 +93,26 @@ class TerminalConsumer(AsyncConsumer):  # type: ignore[misc]
             await socket.send_text(protocol.state("provisioning"))
             hosted = await host.open(session, connection.spec, cols=hello.cols, rows=hello.rows)
         if hosted is not None:
-            await hosted.ready.wait()
+            await inbox.keep_until(hosted.ready)
             if hosted.live is not None and not hosted.last_words:
-                await self._attend(host, hosted, hosted.live, connection, hello, receive, socket)
+                await self._attend(host, hosted, hosted.live, connection, hello, inbox, socket)
                 return
         if not connection.over and (hosted is None or not hosted.last_words):
             # Another process took it a moment ago, or its process died and the row is not ended yet.
             await _refuse(socket, Close.SERVICE_RESTART, "The session is between two processes. Reconnect in a moment.")
             return
-        await tell_the_end(session.uid, hello, hosted.last_words if hosted else "", socket)
+        offset = hello.offset if connection.may_read else None
+        await tell_the_end(session.uid, offset, hosted.last_words if hosted else "", socket)
 
     async def _attend(
         self, host: SessionHost, hosted: HostedSession, live: LiveSession, connection: Connection, hello: Hello,
-        receive: Receive, socket: AsgiSocket,
+        inbox: Inbox, socket: AsgiSocket,
     ) -> None:  # fmt: skip
         """Two tasks until either is over: one moves the viewer along the log, one takes the client's frames."""
-        viewer = host.attach(hosted, live, hello, connection.actor, socket)
+        viewer = host.attach(hosted, live, hello, connection, socket)
         ttl: int | None = None
         sending = asyncio.create_task(viewer.run(), name=f"send {live.uid}")
-        reading = asyncio.create_task(_read(receive, hosted, live, viewer), name=f"read {live.uid}")
+        reading = asyncio.create_task(_read(inbox, hosted, live, viewer), name=f"read {live.uid}")
         try:
             await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
             if reading.done():
@@ -126,10 +122,12 @@ class TerminalConsumer(AsyncConsumer):  # type: ignore[misc]
             if sending.done():
                 sending.result()
         finally:
-            for task in (sending, reading):
-                task.cancel()
-            await asyncio.wait({sending, reading})
-            host.leave(hosted, live, viewer, connection.actor, ttl)
+            try:
+                for task in (sending, reading):
+                    task.cancel()
+                await asyncio.wait({sending, reading})
+            finally:
+                host.leave(hosted, live, viewer, connection.actor, ttl)
 
 
 def _after_reading(reading: "asyncio.Task[int]", viewer: Viewer) -> int | None:
@@ -145,24 +143,20 @@ def _after_reading(reading: "asyncio.Task[int]", viewer: Viewer) -> int | None:
     return ttl
 
 
-async def _hello(receive: Receive) -> Hello:
+async def _hello(inbox: Inbox) -> Hello:
     with suppress(TimeoutError):
         async with asyncio.timeout(HELLO_TIMEOUT):
-            message = await receive()
-            if message["type"] == "websocket.disconnect":
-                raise Gone
+            message = await inbox.get()
             frame = protocol.parse_client_frame(message.get("text") or "")
             if isinstance(frame, Hello):
                 return frame
     raise FrameError('The first frame must be a "hello".')
 
 
-async def _read(receive: Receive, hosted: HostedSession, live: LiveSession, viewer: Viewer) -> int:
+async def _read(inbox: Inbox, hosted: HostedSession, live: LiveSession, viewer: Viewer) -> int:
     """Pass the client's frames on until it detaches; returns for how long. Raises `Gone` or `FrameError`."""
     while True:
-        message = await receive()
-        if message["type"] == "websocket.disconnect":
-            raise Gone
+        message = await inbox.get()
         data: bytes | None = message.get("bytes")
         if data is not None:
             if len(data) > protocol.MAX_INPUT_FRAME:

@@ -22,7 +22,8 @@ from audit.events import PORTAL, Actor
 from audit.recordings import node_id
 from portal.actions.nudges import HOSTS_GROUP
 from sessions_app import actions, protocol
-from sessions_app.access import watchable_pairs
+from sessions_app.access import viewers_in_good_standing
+from sessions_app.admission import Connection
 from sessions_app.database import in_database
 from sessions_app.ending import EndOrder
 from sessions_app.engine.session import LiveSession
@@ -31,7 +32,7 @@ from sessions_app.hosted import HostedSession
 from sessions_app.liveness import hold_lock, release_lock
 from sessions_app.models import Session
 from sessions_app.models import SessionHost as HostRow
-from sessions_app.orphans import end_orphans
+from sessions_app.orphans import end_orphans, end_strays
 from sessions_app.protocol import Close, FrameError, Hello
 from sessions_app.providers import BackendPool, ProviderSpec, keep_backends
 from sessions_app.querysets import Verdict
@@ -94,7 +95,7 @@ class SessionHost:
                     uid=uid,
                     node=node_id(),
                     pid=os.getpid(),
-                    address=settings.PORTHOLE_HOST_ADDRESS,
+                    address=settings.PORTHOLE_HOST_ADDRESS or f"http://127.0.0.1:{settings.PORT}",
                 )
                 self._own(self._watch_rows(row), "watch rows")
                 self._own(self._flush(), "flush")
@@ -163,13 +164,17 @@ class SessionHost:
             del self.sessions[session.uid]
             hosted.ready.set()
 
-    def attach(self, hosted: HostedSession, live: LiveSession, hello: Hello, actor: Actor, socket: Socket) -> Viewer:
+    def attach(
+        self, hosted: HostedSession, live: LiveSession, hello: Hello, connection: Connection, socket: Socket
+    ) -> Viewer:
         """Add a viewer where it left off. Raises `FrameError` for an offset that does not exist."""
         end = live.log.end
         offset = max(0, end - REPLAY) if hello.offset is None else hello.offset
         if offset > end:
             raise FrameError("The offset lies beyond the session's output.")
-        viewer = live.new_viewer(socket, offset=offset, mode=hello.mode, user_id=int(actor.id))
+        viewer = live.new_viewer(
+            socket, offset=offset, mode=hello.mode, user_id=connection.user.pk, token_id=connection.token_id
+        )
         control = hello.mode == "control"
         cols, rows = (hello.cols, hello.rows) if control else (live.cols, live.rows)
         # What the first window gets is no replay: nobody has answered the program's questions in it yet.
@@ -177,9 +182,9 @@ class SessionHost:
         viewer.tell(protocol.attached(live.uid, State.ACTIVE, offset, cols, rows, head=head))
         took_over = live.attach(viewer) is not None
         if control:
-            hosted.attached_at, hosted.alone_since = timezone.now(), None
+            hosted.attached_at, hosted.changed_hands = timezone.now(), monotonic()
             live.resize(cols, rows)
-        self._note(hosted, actions.note_attached, actor=actor, mode=hello.mode, took_over=took_over)
+        self._note(hosted, actions.note_attached, actor=connection.actor, mode=hello.mode, took_over=took_over)
         return viewer
 
     def leave(
@@ -188,7 +193,7 @@ class SessionHost:
         """A viewer is gone. Without its controller a session is detached: for its grace, or for as long as asked."""
         if not live.leave(viewer):
             return
-        hosted.alone_since = monotonic()
+        hosted.changed_hands = monotonic()
         if not hosted.ending and not viewer.let_go:
             ttl = hosted.row.reconnect_grace if detach_ttl is None else detach_ttl
             self._note(hosted, actions.note_detached, actor=actor, ttl=ttl, asked=detach_ttl is not None)
@@ -235,12 +240,15 @@ class SessionHost:
 
     async def _look(self, row: HostRow) -> None:
         await in_database(actions.renew_lease, row)
-        if not self.sessions:
-            return
+        known = set(self.sessions)
         mine = {uid: hosted for uid, hosted in self.sessions.items() if hosted.live is not None}
-        await self._look_at_watchers(mine)
+        await self._look_at_viewers(mine)
         async with self._reconciling:
-            await self._carry_out(await in_database(Session.objects.verdicts, row), mine)
+            verdicts = await in_database(Session.objects.verdicts, row)
+            await self._carry_out(verdicts, mine)
+        # A claim that was given up while the database still took its time: nobody runs these.
+        if strays := set(verdicts) - known - set(self.sessions):
+            await end_strays(strays)
 
     async def _carry_out(self, verdicts: dict[str, Verdict], sessions: dict[str, HostedSession]) -> None:
         for uid, hosted in sessions.items():
@@ -249,31 +257,38 @@ class SessionHost:
                 hosted.end(EndOrder(EndReason.HOST_LOST, "The portal lost touch with its database for too long."))
             else:
                 counters = hosted.counters()
-                if verdict.end_requested == EndReason.IDLE_TIMEOUT and counters is not None and not hosted.idle:
-                    await in_database(actions.decline_idle_end, session=hosted.row, counters=counters)
+                if counters is not None and hosted.outlived(verdict.end_requested):
+                    reason = EndReason(verdict.end_requested)
+                    await in_database(actions.decline_end, session=hosted.row, reason=reason, counters=counters)
                 hosted.obey(verdict)
                 hosted.warn_idle()
-                if verdict.state == State.ACTIVE and hosted.forsaken:
-                    # The note was lost with the database, or the socket with the shell's start.
-                    ttl = hosted.row.reconnect_grace
-                    self._note(hosted, actions.note_detached, actor=PORTAL, ttl=ttl, asked=False)
+                if hosted.belies(verdict):
+                    self._correct(hosted)
 
-    async def _look_at_watchers(self, sessions: dict[str, HostedSession]) -> None:
-        """Whoever may no longer watch is cut off; the sessions go on."""
-        watchers = [
+    def _correct(self, hosted: HostedSession) -> None:
+        """Write again what the row should say of the session's controller."""
+        hosted.changed_hands = monotonic()
+        if hosted.live is not None and hosted.live.controller is not None:
+            self._note(hosted, actions.note_attached, actor=PORTAL, mode="control", took_over=False)
+        else:
+            ttl = hosted.row.reconnect_grace
+            self._note(hosted, actions.note_detached, actor=PORTAL, ttl=ttl, asked=False)
+
+    async def _look_at_viewers(self, sessions: dict[str, HostedSession]) -> None:
+        """Whoever may no longer watch is cut off, and whoever came with a token that is no more; the sessions go on."""
+        viewers = [
             (uid, viewer)
             for uid, hosted in sessions.items()
             if hosted.live is not None
             for viewer in hosted.live.viewers
-            if viewer.mode == "watch"
+            if viewer.mode == "watch" or viewer.token_id is not None
         ]
-        if not watchers:
+        if not viewers:
             return
-        pairs = {(uid, viewer.user_id) for uid, viewer in watchers}
-        watchable = await in_database(watchable_pairs, pairs)
-        for uid, viewer in watchers:
-            if (uid, viewer.user_id) not in watchable:
-                detail = "Your permission to watch this session was withdrawn."
+        standing = await in_database(viewers_in_good_standing, {(uid, v.user_id, v.token_id) for uid, v in viewers})
+        for uid, viewer in viewers:
+            if (uid, viewer.user_id, viewer.token_id) not in standing:
+                detail = "Your access to this session was withdrawn."
                 viewer.close(Close.ACCESS_REVOKED, protocol.error(Close.ACCESS_REVOKED, detail))
 
     async def _flush(self) -> None:

@@ -12,7 +12,15 @@ from django.utils import timezone
 from audit.events import Actor
 from audit.journal import JournalError
 from sessions_app import actions, protocol
-from sessions_app.backends.base import Backend, BackendError, CleanupReport, ContainerGone, ExecRequest, ExecStream
+from sessions_app.backends.base import (
+    Backend,
+    BackendError,
+    CleanupReport,
+    ContainerGone,
+    ExecRequest,
+    ExecStream,
+    ProviderUnreachable,
+)
 from sessions_app.database import in_database
 from sessions_app.ending import EndOrder, container_of, end_processes
 from sessions_app.engine.session import LiveSession
@@ -21,7 +29,7 @@ from sessions_app.protocol import Close
 from sessions_app.providers import ProviderSpec, reach
 from sessions_app.querysets import Verdict
 from sessions_app.record import SessionRecord
-from sessions_app.words import EndReason
+from sessions_app.words import EndReason, State
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +42,8 @@ EOF_TIMEOUT = 1.0
 FAREWELL_AFTER = 3.0
 """Seconds after which viewers are told that it is over, also if the container's side still takes time."""
 
-FORSAKEN_AFTER = 5.0
-"""Seconds after which a session without a controller must stand as detached in its row."""
+NOTE_TIME = 5.0
+"""Seconds after which the row must know whether the session has a controller."""
 
 IDLE_WARNING = 120.0
 """Seconds before an idle session's end at which its user is warned; half the idle timeout where that is short."""
@@ -58,11 +66,12 @@ class HostedSession:
         """What is written about attaching and detaching stays in order."""
         self.attached_at: datetime | None = None
         """When the newest controller came."""
-        self.alone_since: float | None = None
-        """Since when it is without a controller, on the monotonic clock."""
+        self.changed_hands = monotonic()
+        """When a controller came or went, on the monotonic clock."""
         self._ending: asyncio.Future[EndOrder] = asyncio.get_running_loop().create_future()
         self._exited = asyncio.Event()
         self._record: SessionRecord | None = None
+        self._stream: ExecStream | None = None
         self._flushed: actions.Counters | None = None
         self._warned_idle = False
         self._wall_offset = timezone.now() - timedelta(seconds=monotonic())
@@ -107,45 +116,37 @@ class HostedSession:
 
     async def run(self) -> None:
         """Open, live, end. Never raises; a session that cannot be opened ends as failed."""
-        async with AsyncExitStack() as open_things:
-            stream: ExecStream | None = None
-            backend: Backend | None = None
-            try:
-                backend = await open_things.enter_async_context(reach(self.spec))
-                live = await self._make_live()
-                stream = await self._start(backend, live)
-                order = await self._until_over(live)
-            except (BackendError, JournalError, TimeoutError) as error:
-                order = self._failed(error)
-            except Exception as error:
-                logger.exception("%s: could not be run", self.row.uid)
-                order = EndOrder(EndReason.PROVIDER_ERROR, f"The portal failed: {type(error).__name__}.")
-                self.end(order)
-            try:
-                await self._end(order, backend, stream)
-            finally:
-                self.done.set()
+        try:
+            async with AsyncExitStack() as open_things:
+                backend: Backend | None = None
+                try:
+                    backend = await open_things.enter_async_context(reach(self.spec))
+                    live = await self._make_live()
+                    await self._start(backend, live)
+                    await self._until_over(live)
+                except (BackendError, JournalError) as error:
+                    self._failed(error)
+                except Exception as error:
+                    logger.exception("%s: could not be run", self.row.uid)
+                    self.end(EndOrder(EndReason.PROVIDER_ERROR, f"The portal failed: {type(error).__name__}."))
+                await self._end(await self._ending, backend)
+        finally:
+            self.done.set()
 
-    async def _until_over(self, live: LiveSession) -> EndOrder:
+    async def _until_over(self, live: LiveSession) -> None:
         async with asyncio.TaskGroup() as tasks:
             chores = tasks.create_task(live.run(), name=f"chores of {self.row.uid}")
-            order = await self._ending
+            await asyncio.shield(self._ending)  # were a chore to fail, its group would cancel what it waits for
             chores.cancel()
-        return order
 
-    def _failed(self, error: Exception) -> EndOrder:
+    def _failed(self, error: BackendError | JournalError) -> None:
         match error:
             case JournalError():
-                order = EndOrder(EndReason.RECORDING_FAILED, str(error), code="recording_failed")
+                self.end(EndOrder(EndReason.RECORDING_FAILED, str(error), code="recording_failed"))
             case ContainerGone():
-                order = EndOrder(EndReason.TARGET_GONE, str(error), code=error.code)
-            case BackendError():
-                order = EndOrder(EndReason.PROVIDER_ERROR, str(error), code=error.code)
+                self.end(EndOrder(EndReason.TARGET_GONE, str(error), code=error.code))
             case _:
-                detail = f"The shell did not start within {OPEN_TIMEOUT:.0f} seconds. Try again in a moment."
-                order = EndOrder(EndReason.PROVIDER_ERROR, detail, code="provider_unreachable")
-        self.end(order)
-        return self._ending.result()
+                self.end(EndOrder(EndReason.PROVIDER_ERROR, str(error), code=error.code))
 
     async def _make_live(self) -> LiveSession:
         """The record and the engine. They come before the shell: nothing is ever shown that is not on record."""
@@ -164,43 +165,55 @@ class HostedSession:
         )
         return self.live
 
-    async def _start(self, backend: Backend, live: LiveSession) -> ExecStream:
+    async def _start(self, backend: Backend, live: LiveSession) -> None:
         row = self.row
         request = ExecRequest(row.uid, container_of(row), argv=row.command, cols=row.cols, rows=row.rows)
-        async with asyncio.timeout(OPEN_TIMEOUT):
-            stream = await backend.exec(request, live)
-        live.connect(stream)
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT):
+                self._stream = await backend.exec(request, live)
+        except TimeoutError as error:
+            raise ProviderUnreachable(
+                f"The shell did not start within {OPEN_TIMEOUT:.0f} seconds. Try again in a moment."
+            ) from error
+        live.connect(self._stream)
         await in_database(actions.mark_active, session=row, actor=Actor(str(row.user_id or ""), row.user_name))
-        self.alone_since = monotonic()
+        self.changed_hands = monotonic()
         self.ready.set()
-        return stream
 
     # --- its end -----------------------------------------------------------------------------------------------
 
-    async def _end(self, order: EndOrder, backend: Backend | None, stream: ExecStream | None) -> None:
+    async def _end(self, order: EndOrder, backend: Backend | None) -> None:
+        """Whatever fails on the way, the row is ended and the place is free."""
         loop = asyncio.get_running_loop()
         # Whoever lost access sees not one byte more; for anyone else the program's last words are worth the wait.
         wait = 0.0 if order.reason is EndReason.ACCESS_REVOKED else FAREWELL_AFTER
         farewell = loop.call_later(wait, self._say_goodbye, order)
+        report: CleanupReport | None = None
         try:
             with suppress(Exception):  # the row says so again when it is finished
                 await in_database(actions.mark_ending, session=self.row)
-            report: CleanupReport | None = None
-            if backend is not None and self.live is not None:
-                report = await end_processes(self.row, backend, order.reason)
-            if stream is not None:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(EOF_TIMEOUT):
-                        await self._exited.wait()
-                await stream.close()
+            try:
+                if backend is not None and self.live is not None:
+                    report = await end_processes(self.row, backend, order.reason)
+                await self._close_stream()
+                if self._record is not None:
+                    await self._record.seal(self.live.close_record() if self.live is not None else 0)
+            except Exception:
+                logger.exception("%s: its end did not go as it should", self.row.uid)
             if order.reason is EndReason.EXITED and report is not None and report.container_gone:
                 order = EndOrder(EndReason.TARGET_GONE, "The container stopped.", order.exit_code)
-            if self._record is not None:
-                await self._record.seal(self.live.close_record() if self.live is not None else 0)
             await self._persist(order, report)
         finally:
             farewell.cancel()
             self._say_goodbye(order)
+
+    async def _close_stream(self) -> None:
+        if self._stream is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EOF_TIMEOUT):
+                await self._exited.wait()
+        await self._stream.close()
 
     async def _persist(self, order: EndOrder, report: CleanupReport | None) -> None:
         """Free the place and say why; tried until the database takes it or the host gives up the process."""
@@ -230,7 +243,7 @@ class HostedSession:
         code = Close.ACCESS_REVOKED if order.reason is EndReason.ACCESS_REVOKED else Close.NORMAL
         if self.live is not None:
             for viewer in self.live.viewers:
-                viewer.close(code, self.last_words)
+                viewer.close(code, self.last_words, rest=code is Close.NORMAL)
         self.ready.set()
 
     # --- what the host asks of time to time --------------------------------------------------------------------
@@ -273,10 +286,10 @@ class HostedSession:
     def obey(self, verdict: Verdict) -> None:
         """Carry out what the row asks for."""
         live = self.live
-        if verdict.end_requested == EndReason.IDLE_TIMEOUT and not self.idle:
+        if self.outlived(verdict.end_requested):
             return
         if verdict.end_requested:
-            by = Actor(name=verdict.end_requested_by)
+            by = Actor(verdict.end_requested_by_id, verdict.end_requested_by)
             self.end(EndOrder(EndReason(verdict.end_requested), verdict.end_detail, actor=by))
         elif not verdict.allowed:
             self.end(EndOrder(EndReason.ACCESS_REVOKED, "Your access to this service was withdrawn."))
@@ -293,15 +306,22 @@ class HostedSession:
             live.controller.let_go = True
             live.controller.close(Close.NORMAL, protocol.detached(ttl))
 
-    @property
-    def idle(self) -> bool:
-        """Nothing was typed for as long as the service allows; the row may know of it seconds later."""
-        return self.live is None or monotonic() - self.live.last_input >= self.row.idle_timeout
+    def outlived(self, reason: str) -> bool:
+        """The reaper asked for an end on what the row said, and somebody typed or came back since."""
+        live = self.live
+        if live is None:
+            return False
+        if reason == EndReason.IDLE_TIMEOUT:
+            return monotonic() - live.last_input < self.row.idle_timeout
+        return reason in (EndReason.DISCONNECTED, EndReason.DETACH_EXPIRED) and live.controller is not None
 
-    @property
-    def forsaken(self) -> bool:
-        """Without a controller for longer than it takes to write that down."""
-        return not self.ending and self.alone_since is not None and monotonic() - self.alone_since > FORSAKEN_AFTER
+    def belies(self, verdict: Verdict) -> bool:
+        """The row says active and nobody controls it, or detached and somebody does, for longer than it takes to write
+        such a thing down: the note was lost with the database, or the socket with the shell's start."""
+        if self.ending or self.live is None or monotonic() - self.changed_hands < NOTE_TIME:
+            return False
+        alone = self.live.controller is None
+        return verdict.state == (State.ACTIVE if alone else State.DETACHED)
 
     def warn_idle(self) -> None:
         """Tell the controller in time that the session will end for want of input."""

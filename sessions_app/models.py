@@ -82,6 +82,7 @@ class Session(models.Model):
 
     end_requested = models.CharField(max_length=24, blank=True, help_text="A reason its host has yet to carry out.")
     end_requested_by = models.CharField(max_length=150, blank=True)
+    end_requested_by_id = models.CharField(max_length=64, blank=True)
     end_requested_at = models.DateTimeField(null=True)
     end_reason = models.CharField(
         max_length=24, blank=True, choices=[(reason.value, reason.value) for reason in EndReason]

@@ -1,6 +1,6 @@
 """Reads of sessions and session hosts."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
@@ -38,6 +38,7 @@ class Verdict:
     end_requested: str
     end_detail: str
     end_requested_by: str
+    end_requested_by_id: str
     cols: int
     rows: int
     detach_asked: bool
@@ -134,35 +135,46 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """What the live table shows: what lives, and for a minute what stopped."""
         return self.filter(Q(state__in=LIVE) | Q(ended_at__gt=now - timedelta(minutes=1)))
 
-    def without_access(self) -> Self:
-        """Those whose user may no longer do what the session does: the grant, membership, user or token is gone."""
+    def without_access(self, kinds: Collection[Kind] = tuple(Kind)) -> Self:
+        """Those whose user may no longer do what the session does: the grant, membership, user or token is gone, or the
+        service. Only sessions of these `kinds` are looked at: each permission more makes a larger question."""
         now = timezone.now()
         allowed = Q(pk__in=[])
-        for permission in set(PERMISSION_OF_KIND.values()):
-            kinds = [kind for kind, needed in PERMISSION_OF_KIND.items() if needed == permission]
-            allowed |= Q(kind__in=kinds) & Q(
-                reaches(permission, user="user", stack="service__stack", service="service")
-            )
+        for permission in {PERMISSION_OF_KIND[kind] for kind in kinds}:
+            needing = [kind for kind in kinds if PERMISSION_OF_KIND[kind] == permission]
+            reached = reaches(permission, user="user", stack="service__stack", service="service")
+            allowed |= Q(kind__in=needing) & Q(reached)
         token_over = Q(api_token__revoked_at__isnull=False) | Q(api_token__expires_at__lte=now)
-        return self.filter(~allowed | token_over)
+        return self.filter(~allowed | token_over | Q(service__isnull=True), kind__in=kinds)
 
     def verdicts(self, host: "SessionHost") -> "dict[str, Verdict]":
         """What the rows of a host's live sessions ask of it, by uid: two queries, however many there are."""
         mine = self.live().filter(host=host)
-        refused = set(mine.without_access().values_list("uid", flat=True))
         rows = mine.values_list(
+            "kind",
             "uid",
             "state",
             "end_requested",
             "end_detail",
             "end_requested_by",
+            "end_requested_by_id",
             "cols",
             "rows",
             "detach_asked",
             "detached_at",
             "detach_expires_at",
         )
-        return {row[0]: Verdict(*row[1:], allowed=row[0] not in refused) for row in rows}
+        kinds = {Kind(row[0]) for row in rows}
+        refused = set(mine.without_access(kinds).values_list("uid", flat=True)) if kinds else set()
+        return {row[1]: Verdict(*row[2:], allowed=row[1] not in refused) for row in rows}
+
+    def with_uids(self, uids: Iterable[str]) -> Self:
+        """Those of these uids."""
+        return self.filter(uid__in=list(uids))
+
+    def of_hosts(self, hosts: "Iterable[SessionHost]") -> Self:
+        """Those that these processes own."""
+        return self.filter(host__in=list(hosts))
 
     def holding(self, service: "Service") -> Self:
         """The sessions that hold a place of the service, oldest first."""

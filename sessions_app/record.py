@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from audit import actions as audit
-from audit.journal import JournalError, JournalHeader, JournalWriter, read_output
+from audit.journal import JournalError, JournalHeader, JournalWriter, read_output, seal
 from audit.keystrokes import KeystrokeRecorder
 from audit.recordings import folder_of
 from portal.models import RecordingMode
@@ -76,6 +76,8 @@ class SessionRecord:
             if unrecorded:
                 await in_database(audit.note_unrecorded, session_uid=self._uid, length=unrecorded)
             await asyncio.to_thread(self.journal.close)
+            # Hashing takes long for a long session, and the database's few threads have other things to do.
+            await asyncio.to_thread(seal, self._folder)
             await in_database(audit.seal_recording, session_uid=self._uid)
         except Exception:
             logger.exception("%s: its recording could not be sealed now", self._uid)

@@ -7,15 +7,14 @@ acknowledgements of the client travel all the way, which bounds what can be unde
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any
 
 import aiohttp
 
 from sessions_app import protocol, tickets
 from sessions_app.admission import Connection
 from sessions_app.engine.viewer import Socket
+from sessions_app.inbox import Inbox
 from sessions_app.protocol import Close, Hello
 
 logger = logging.getLogger(__name__)
@@ -26,13 +25,11 @@ CONNECT_TIMEOUT = 5.0
 HEARTBEAT = 20.0
 
 
-async def relay(
-    connection: Connection, hello: Hello, receive: Callable[[], Awaitable[dict[str, Any]]], socket: Socket
-) -> None:
+async def relay(connection: Connection, hello: Hello, inbox: Inbox, socket: Socket) -> None:
     """Serve the socket from the process that owns the session, until either side closes."""
     session, actor = connection.session, connection.actor
     ticket = tickets.issue(
-        session_uid=session.uid, user_id=connection.user.pk, address=actor.address, agent=actor.agent
+        session_uid=session.uid, user_id=connection.user.pk, token_id=connection.token_id, relayed_for=actor
     )
     url = f"{connection.elsewhere.rstrip('/')}/ws/sessions/{session.uid}/"
     protocols = (protocol.SUBPROTOCOL, protocol.TICKET_PREFIX + ticket)
@@ -47,7 +44,7 @@ async def relay(
                     max_msg_size=0,
                 )
             await upstream.send_str(json.dumps({"type": "hello", **asdict(hello)}))
-            await _pass_both_ways(upstream, receive, socket)
+            await _pass_both_ways(upstream, inbox, socket)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         logger.warning("%s: the process that owns it does not answer (%s)", session.uid, type(error).__name__)
         detail = "The portal's process that holds this session does not answer. Trying again."
@@ -55,11 +52,9 @@ async def relay(
         await socket.close(Close.SERVER_ERROR)
 
 
-async def _pass_both_ways(
-    upstream: aiohttp.ClientWebSocketResponse, receive: Callable[[], Awaitable[dict[str, Any]]], socket: Socket
-) -> None:
+async def _pass_both_ways(upstream: aiohttp.ClientWebSocketResponse, inbox: Inbox, socket: Socket) -> None:
     down = asyncio.create_task(_down(upstream, socket), name="relay down")
-    up = asyncio.create_task(_up(upstream, receive), name="relay up")
+    up = asyncio.create_task(_up(upstream, inbox), name="relay up")
     try:
         await asyncio.wait({down, up}, return_when=asyncio.FIRST_COMPLETED)
         for task in (down, up):
@@ -83,11 +78,9 @@ async def _down(upstream: aiohttp.ClientWebSocketResponse, socket: Socket) -> No
     await socket.close(Close.SERVER_ERROR if code in (None, 1006) else code)
 
 
-async def _up(upstream: aiohttp.ClientWebSocketResponse, receive: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+async def _up(upstream: aiohttp.ClientWebSocketResponse, inbox: Inbox) -> None:
     while True:
-        message = await receive()
-        if message["type"] == "websocket.disconnect":
-            return
+        message = await inbox.get()
         if (data := message.get("bytes")) is not None:
             await upstream.send_bytes(data)
         else:

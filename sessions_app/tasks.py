@@ -10,7 +10,7 @@ from sessions_app.deadlines import overdue
 from sessions_app.models import Session
 from sessions_app.orphans import end_orphans
 from sessions_app.vanished import end_vanished
-from sessions_app.words import EndReason
+from sessions_app.words import EndReason, State
 
 WITHDRAWN = "Access to this service was withdrawn."
 
@@ -21,7 +21,9 @@ def reap() -> None:
     now = timezone.now()
     for session in Session.objects.live().filter(end_requested="").select_related("organization"):
         if (verdict := overdue(session, now)) is not None:
-            actions.request_end(session=session, reason=verdict[0], detail=verdict[1], actor=PORTAL)
+            reason, detail = verdict
+            state = State(session.state)
+            actions.request_end(session=session, reason=reason, detail=detail, actor=PORTAL, only_in=state)
     for session in Session.objects.live().filter(end_requested="").without_access().select_related("organization"):
         actions.request_end(session=session, reason=EndReason.ACCESS_REVOKED, detail=WITHDRAWN, actor=PORTAL)
     async_to_sync(end_orphans)()

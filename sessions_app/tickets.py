@@ -8,11 +8,13 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import jwt
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
+from audit.events import Actor
 from sessions_app.protocol import SUBPROTOCOL, TICKET_PREFIX
 
 ALGORITHM = "HS256"
@@ -32,8 +34,11 @@ class Ticket:
     session_uid: str
     user_id: int
     expires_at: datetime
+    token_id: int | None = None
+    """The API token with which it was asked for, if it was one."""
+    relayed: bool = False
+    """Another web process of the portal passes the connection on; then these are the client's address and agent."""
     address: str = ""
-    """The client's address and agent, where another web process of the portal relays the connection."""
     agent: str = ""
 
 
@@ -41,10 +46,10 @@ def _key() -> bytes:
     return salted_hmac("porthole.tickets", "signature", algorithm="sha256").digest()
 
 
-def issue(*, session_uid: str, user_id: int, address: str = "", agent: str = "") -> str:
-    """A fresh ticket for one user's one connection to one session."""
+def issue(*, session_uid: str, user_id: int, token_id: int | None = None, relayed_for: Actor | None = None) -> str:
+    """A fresh ticket for one user's one connection to one session, or for its relay to another process."""
     now = datetime.now(UTC)
-    claims = {
+    claims: dict[str, Any] = {
         "aud": AUDIENCE,
         "exp": now + timedelta(seconds=settings.PORTHOLE_TICKET_LIFETIME),
         "iat": now,
@@ -53,8 +58,10 @@ def issue(*, session_uid: str, user_id: int, address: str = "", agent: str = "")
         "session": session_uid,
         "sub": str(user_id),
     }
-    if address or agent:
-        claims |= {"address": address, "agent": agent}
+    if token_id is not None:
+        claims["token"] = token_id
+    if relayed_for is not None:
+        claims["relayed"] = {"address": relayed_for.address, "agent": relayed_for.agent}
     return jwt.encode(claims, _key(), ALGORITHM)
 
 
@@ -64,15 +71,19 @@ def read(token: str, *, session_uid: str) -> Ticket:
         if "kid" in jwt.get_unverified_header(token):
             raise TicketError("names a key")
         claims = jwt.decode(token, _key(), [ALGORITHM], audience=AUDIENCE, options={"require": REQUIRED})
+        relayed = claims.get("relayed")
+        token_id = claims.get("token")
         ticket = Ticket(
             jti=str(claims["jti"]),
             session_uid=str(claims["session"]),
             user_id=int(claims["sub"]),
             expires_at=datetime.fromtimestamp(claims["exp"], UTC),
-            address=str(claims.get("address", "")),
-            agent=str(claims.get("agent", "")),
+            token_id=None if token_id is None else int(token_id),
+            relayed=relayed is not None,
+            address=str((relayed or {}).get("address", "")),
+            agent=str((relayed or {}).get("agent", "")),
         )
-    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, OSError) as error:
+    except (jwt.PyJWTError, ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
         raise TicketError(str(error)) from error
     if ticket.session_uid != session_uid:
         raise TicketError("is for another session")

@@ -52,6 +52,14 @@ def user_of(request: Request) -> User:
     return cast(User, request.user)
 
 
+def ticket_for(request: Request, session: Session) -> str:
+    """A ticket that is worth no more than the login or token it was asked for with."""
+    token = request.auth if isinstance(request.auth, ApiToken) else None
+    return tickets.issue(
+        session_uid=session.uid, user_id=user_of(request).pk, token_id=token.pk if token is not None else None
+    )
+
+
 def via_of(request: Request) -> Via:
     """What a request came with: a page's login, or a token of the command line or an integration."""
     if request.auth is None:
@@ -102,7 +110,7 @@ class SessionList(ListAPIView[Session]):
             user=user, service=service, via=via_of(request), actor=actor_of(request), api_token=token, **wanted
         )
         session.websocket_url = websocket_url(request, session)  # type: ignore[attr-defined]
-        session.ticket = tickets.issue(session_uid=session.uid, user_id=user.pk)  # type: ignore[attr-defined]
+        session.ticket = ticket_for(request, session)  # type: ignore[attr-defined]
         return Response(OpenedSessionSerializer(session).data, status=status.HTTP_201_CREATED)
 
 
@@ -146,7 +154,7 @@ class Ticket(SessionAct):
     @extend_schema(request=None, responses=TicketSerializer)
     def post(self, request: Request, uid: str) -> Response:
         session = self.session()
-        ticket = tickets.issue(session_uid=session.uid, user_id=user_of(request).pk)
+        ticket = ticket_for(request, session)
         lifetime = settings.PORTHOLE_TICKET_LIFETIME
         return Response({"ticket": ticket, "websocket_url": websocket_url(request, session), "expires_in": lifetime})
 

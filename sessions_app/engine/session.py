@@ -1,6 +1,7 @@
 """A live session: one exec stream, one output log, the viewers along it. Asyncio only; it knows no database."""
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -22,7 +23,12 @@ INPUT_STRIDE = 64 * 1024
 RESIZE_INTERVAL = 0.05
 """Seconds between two sizes passed on; what comes in between is joined to the last one."""
 
+RESIZE_RETRY = 1.0
+"""Seconds until a size that the provider did not take is tried again."""
+
 RESUME_BELOW = WINDOW // 2
+
+logger = logging.getLogger(__name__)
 
 
 class Journal(Protocol):
@@ -31,7 +37,6 @@ class Journal(Protocol):
     def output(self, data: bytes) -> None: ...
     def gap(self, length: int) -> None: ...
     def resize(self, cols: int, rows: int) -> None: ...
-    def marker(self, label: str) -> None: ...
 
 
 class Keystrokes(Protocol):
@@ -83,6 +88,8 @@ class LiveSession:
         self._shut = False
         self._unrecorded = 0
         self._losing = False
+        self._unrecordable = False
+        self._over_quota = False
         self._input: deque[tuple[Viewer, bytes]] = deque()
         self._input_waiting = 0
         self._input_stride = 0
@@ -101,6 +108,9 @@ class LiveSession:
 
     def output(self, data: bytes) -> None:
         """Bytes from the container: recorded, kept, then shown."""
+        if self._unrecordable:
+            self._unrecorded += len(data)
+            return
         try:
             if self._unrecorded:
                 self._journal.gap(self._unrecorded)
@@ -108,9 +118,11 @@ class LiveSession:
             self._journal.output(data)
         except JournalError as error:
             if self._strict:
-                if not self._shut:
-                    self._owner.recording_failed(error)
-                return  # what is not on record is not shown
+                # What is not on record is not shown, and nothing may follow it: a record without a hole ends here.
+                self._unrecordable = True
+                self._unrecorded += len(data)
+                self._owner.recording_failed(error)
+                return
             if not self._losing:
                 self._losing = True
                 self.announce(protocol.notice("recording_gap", f"This part is not being recorded: {error}"))
@@ -123,7 +135,10 @@ class LiveSession:
         for viewer in self.viewers:
             viewer.wake()
         self._regulate()
-        if self.log.end > self._quota and not self._shut:
+        if self.log.end > self._quota and not self._over_quota:
+            self._over_quota = True
+            if self._stream is not None:
+                self._stream.pause_reading()
             self._owner.quota_reached()
 
     def closed(self, exit_code: int | None, error: BackendError | None) -> None:
@@ -133,7 +148,7 @@ class LiveSession:
     def _regulate(self) -> None:
         """Stop the container's output while the controller is a window behind; drop watchers that fall behind."""
         stream = self._stream
-        if stream is None:
+        if stream is None or self._over_quota:
             return
         end = self.log.end
         behind = end - self.controller.acked if self.controller is not None else 0
@@ -145,14 +160,16 @@ class LiveSession:
             stream.resume_reading()
         if len(self.viewers) > 1:
             for viewer in self.viewers:
-                if viewer is not self.controller and end - viewer.acked > WATCHER_BACKLOG:
+                if viewer is not self.controller and end - viewer.acked > WATCHER_BACKLOG + viewer.head_start:
                     viewer.close(Close.TOO_SLOW, protocol.error(Close.TOO_SLOW, "This window could not keep up."))
 
     # --- the viewers' side -------------------------------------------------------------------------------------
 
-    def new_viewer(self, socket: Socket, *, offset: int, mode: Mode, user_id: int) -> Viewer:
+    def new_viewer(
+        self, socket: Socket, *, offset: int, mode: Mode, user_id: int, token_id: int | None = None
+    ) -> Viewer:
         """A viewer of this session's log; `attach` adds it."""
-        return Viewer(socket, self.log, self._older, offset=offset, mode=mode, user_id=user_id)
+        return Viewer(socket, self.log, self._older, offset=offset, mode=mode, user_id=user_id, token_id=token_id)
 
     def attach(self, viewer: Viewer) -> Viewer | None:
         """Add a viewer. Returns the controller that it takes the place of, already told to close."""
@@ -218,14 +235,6 @@ class LiveSession:
         self.cols, self.rows = cols, rows
         self._new_size.set()
 
-    def mark(self, label: str) -> None:
-        """Put a marker on the record's timeline."""
-        try:
-            self._journal.marker(label)
-        except JournalError as error:
-            if self._strict and not self._shut:
-                self._owner.recording_failed(error)
-
     def close_record(self) -> int:
         """The last output has come. Returns the bytes at its end that were shown and could not be noted as a gap."""
         try:
@@ -236,11 +245,12 @@ class LiveSession:
         return 0
 
     def shut(self) -> None:
-        """From here on no input reaches the container; output still flows, unpaused, so that the end is on record."""
+        """From here on no input reaches the container. Output flows, unpaused, so that the end is on record, unless
+        there was too much of it."""
         self._shut = True
         self._input.clear()
         self._input_waiting = 0
-        if self._stream is not None and self._paused:
+        if self._stream is not None and self._paused and not self._over_quota:
             self._paused = False
             self._stream.resume_reading()
 
@@ -292,8 +302,19 @@ class LiveSession:
             except JournalError as error:
                 if self._strict and not self._shut:
                     self._owner.recording_failed(error)
-            await stream.resize(cols, rows)
+            await self._set_size(stream, cols, rows)
             for viewer in self.viewers:
                 if viewer is not self.controller:
                     viewer.tell(protocol.state("active", cols=cols, rows=rows))
             await asyncio.sleep(RESIZE_INTERVAL)
+
+    async def _set_size(self, stream: ExecStream, cols: int, rows: int) -> None:
+        """A provider that does not answer now may do so later, and a wrong size is no reason to end a session."""
+        while not self._new_size.is_set():
+            try:
+                await stream.resize(cols, rows)
+            except BackendError as error:
+                logger.warning("%s: its terminal's size could not be set, trying again: %s", self.uid, error)
+                await asyncio.sleep(RESIZE_RETRY)
+            else:
+                return

@@ -50,11 +50,15 @@ class Viewer:
         offset: int,
         mode: Mode,
         user_id: int,
+        token_id: int | None = None,
     ) -> None:
         self.mode = mode
         self.user_id = user_id
+        self.token_id = token_id
         self.sent = offset
         self.acked = offset
+        self.head_start = log.end - offset
+        """Bytes that it was behind when it came, which it may take its time for."""
         self.input_taken = 0
         """Bytes of its input that went to the container."""
         self.let_go = False
@@ -66,6 +70,7 @@ class Viewer:
         self._waiter: asyncio.Future[None] | None = None
         self._close: Close | None = None
         self._last_words = ""
+        self._rest_matters = False
         self._told_of_gap = False
 
     def wake(self) -> None:
@@ -89,10 +94,11 @@ class Viewer:
             self.wake()
         return True
 
-    def close(self, code: Close, last_words: str = "") -> None:
-        """Send what the window allows, then `last_words`, then close. The first call counts."""
+    def close(self, code: Close, last_words: str = "", *, rest: bool = False) -> None:
+        """Send `last_words`, then close; before that all output there is, if the `rest` matters. The first call
+        counts."""
         if self._close is None:
-            self._close, self._last_words = code, last_words
+            self._close, self._last_words, self._rest_matters = code, last_words, rest
             self.wake()
 
     @property
@@ -107,8 +113,7 @@ class Viewer:
                 self._waiter = asyncio.get_running_loop().create_future()
                 await self._waiter
                 self._waiter = None
-        # Whoever is let go because of what it did itself needs no more output; at a normal end nothing may be missing.
-        if self._close in (Close.NORMAL, Close.SERVICE_RESTART):
+        if self._rest_matters:
             with suppress(TimeoutError):
                 async with asyncio.timeout(FAREWELL_TIMEOUT):
                     await self._send_rest()

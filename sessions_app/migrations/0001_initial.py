@@ -79,6 +79,7 @@ class Migration(migrations.Migration):
                 ('ended_at', models.DateTimeField(null=True)),
                 ('end_requested', models.CharField(blank=True, help_text='A reason its host has yet to carry out.', max_length=24)),
                 ('end_requested_by', models.CharField(blank=True, max_length=150)),
+                ('end_requested_by_id', models.CharField(blank=True, max_length=64)),
                 ('end_requested_at', models.DateTimeField(null=True)),
                 ('end_reason', models.CharField(blank=True, choices=[('exited', 'exited'), ('closed_by_user', 'closed_by_user'), ('disconnected', 'disconnected'), ('idle_timeout', 'idle_timeout'), ('max_duration', 'max_duration'), ('detach_expired', 'detach_expired'), ('terminated', 'terminated'), ('access_revoked', 'access_revoked'), ('target_gone', 'target_gone'), ('provider_error', 'provider_error'), ('recording_failed', 'recording_failed'), ('output_quota', 'output_quota'), ('host_lost', 'host_lost'), ('never_attached', 'never_attached')], max_length=24)),
                 ('end_detail', models.CharField(blank=True, max_length=500)),

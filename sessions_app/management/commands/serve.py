@@ -8,6 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from sessions_app.protocol import Close
+
 MAX_MESSAGE = 4 * 1024 * 1024
 """Bytes of one WebSocket message that reach the protocol, which refuses those above 1 MiB with 4413. Larger ones the
 server itself refuses with 1009."""
@@ -24,6 +26,10 @@ class Command(BaseCommand):
         parser.add_argument("--server", choices=["daphne", "uvicorn"], default="daphne", help="ASGI server (daphne).")
 
     def handle(self, *args: Any, host: str, port: int, server: str, **options: Any) -> None:
+        if not settings.PORTHOLE_HOST_ADDRESS:
+            # Other processes of this machine; those of others need to be told (docs/operations.md).
+            here = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+            settings.PORTHOLE_HOST_ADDRESS = f"http://{here}:{port}"
         {"daphne": serve_with_daphne, "uvicorn": serve_with_uvicorn}[server](host, port)
 
 
@@ -31,6 +37,7 @@ def serve_with_daphne(address: str, port: int) -> None:
     """Daphne knows no lifespan events, so the session host starts and stops with its reactor."""
     # Daphne installs Twisted's asyncio reactor when it is imported.
     from daphne.server import Server
+    from daphne.ws_protocol import WebSocketProtocol
     from twisted.internet import defer, reactor
     from twisted.python.failure import Failure
 
@@ -38,6 +45,14 @@ def serve_with_daphne(address: str, port: int) -> None:
 
     def deferred(work: Coroutine[Any, Any, object]) -> Any:
         return defer.Deferred.fromFuture(asyncio.ensure_future(work))
+
+    class Socket(WebSocketProtocol):  # type: ignore[misc]
+        def sendClose(self, code: int | None = None, reason: str | None = None) -> None:  # noqa: N802
+            """autobahn lets an application send 1000 and 3000 up only; ours also says "come back" (1011, 1012)."""
+            if code in (Close.SERVER_ERROR, Close.SERVICE_RESTART):
+                self.sendCloseFrame(code=int(code), reasonUtf8=None, isReply=False)
+            else:
+                super().sendClose(code, reason)
 
     class Daphne(Server):  # type: ignore[misc]
         failure = ""
@@ -71,6 +86,7 @@ def serve_with_daphne(address: str, port: int) -> None:
     def begin() -> None:
         # Without this a broken frame (1007, 1009) cuts the connection, and the client cannot tell it from a lost one.
         server.ws_factory.setProtocolOptions(failByDrop=False)
+        server.ws_factory.protocol = Socket
         deferred(host.start())
 
     reactor.callWhenRunning(begin)

@@ -1,9 +1,9 @@
 """What a provider, a stack or a service may say, checked before anything is stored. Each refusal is one clear sentence.
 
 Those who manage an organization choose where the portal connects to, so an address may lead into the operator's own
-network; what must not be reachable from the portal's machine has to be closed to it there (see docs/operations). Three
-things are refused to them outright, because they would hand over the portal's machine itself: unix sockets, the
-identity of the portal's own pod, and a kubeconfig that runs programs or reads files.
+network; what must not be reachable from the portal's machine has to be closed to it there (see docs/operations). Four
+things are refused to them outright, because they would hand over the portal's machine itself: its own shells, unix
+sockets, the identity of the portal's own pod, and a kubeconfig that runs programs or reads files.
 """
 
 import re
@@ -66,6 +66,8 @@ def check_provider(kind: str, options: Mapping[str, Any], *, operator: bool) -> 
     chosen = ProviderKind(kind)
     if chosen is ProviderKind.LOCAL and not settings.PORTHOLE_LOCAL_PROVIDER:
         raise _error("kind", "The local provider is switched off. PORTHOLE_LOCAL_PROVIDER=1 allows it, for a demo.")
+    if chosen is ProviderKind.LOCAL and not operator:
+        raise _error("kind", "Only the operator of this installation can give shells on the portal's own machine.")
     known = _OPTIONS[chosen]
     for name, value in options.items():
         if name not in known:

@@ -60,8 +60,8 @@ def create_provider(
 ) -> Provider:
     """A new place where containers run.
 
-    `operator` is true where whoever runs the installation asks: it allows what belongs to the portal's own machine, a
-    unix socket or the identity of its pod.
+    `operator` is true where whoever runs the installation asks: it allows what belongs to the portal's own machine, its
+    shells, a unix socket or the identity of its pod.
     """
     validation.check_provider(kind, options or {}, operator=operator)
     validation.check_credentials(kind, credentials or {})

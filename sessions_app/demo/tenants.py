@@ -74,7 +74,12 @@ def add_playground(organization: Organization) -> None:
     if organization.stacks.filter(slug="playground").exists():
         return
     provider = organization.providers.filter(kind=ProviderKind.LOCAL).first() or actions.create_provider(
-        actor=PORTAL, organization=organization, slug="local", name="This machine", kind=ProviderKind.LOCAL
+        actor=PORTAL,
+        organization=organization,
+        slug="local",
+        name="This machine",
+        kind=ProviderKind.LOCAL,
+        operator=True,
     )
     stack = actions.create_stack(actor=PORTAL, provider=provider, slug="playground", name="playground")
     actions.create_service(

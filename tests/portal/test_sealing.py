@@ -188,6 +188,7 @@ def test_a_kubeconfig_made_to_harm_is_refused_at_once(acme: Tenant, text: str) -
         ("kubernetes", {"server": "http://kube:6443"}),
         ("kubernetes", {"in_cluster": True}),
         ("kubernetes", {"in_cluster": "yes"}),
+        ("local", {}),
         ("mainframe", {}),
     ],
 )
@@ -200,7 +201,12 @@ def test_an_address_that_cannot_be_is_a_clear_refusal(acme: Tenant, kind: str, o
 
 
 def test_the_portals_own_machine_is_the_operators_to_give(acme: Tenant, settings: Settings) -> None:
-    for kind, options in (("docker", {"host": "unix:///var/run/docker.sock"}), ("kubernetes", {"in_cluster": True})):
+    own: list[tuple[str, dict[str, object]]] = [
+        ("docker", {"host": "unix:///var/run/docker.sock"}),
+        ("kubernetes", {"in_cluster": True}),
+        ("local", {}),
+    ]
+    for kind, options in own:
         actions.create_provider(
             actor=PORTAL,
             organization=acme.organization,

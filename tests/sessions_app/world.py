@@ -64,7 +64,9 @@ def make_lab(crew: tuple[str, ...] = ("developer",), **policy: Any) -> Lab:
     slug = f"lab-{secrets.token_hex(4)}"
     users = {name: _user(f"{name}-{slug}", superuser=name == "root") for name in crew}
     organization = actions.create_organization(actor=PORTAL, slug=slug, name=slug.title())
-    provider = actions.create_provider(actor=PORTAL, organization=organization, slug="here", name="Here", kind="local")
+    provider = actions.create_provider(
+        actor=PORTAL, organization=organization, slug="here", name="Here", kind="local", operator=True
+    )
     stack = actions.create_stack(actor=PORTAL, provider=provider, slug="stack", name="Stack")
     service = actions.create_service(
         actor=PORTAL, stack=stack, slug="shell", name="Shell", selector_kind="name", selector="local", **policy

@@ -9,8 +9,8 @@ from playwright.async_api import Page, WebSocket, expect
 from tests.integration.installation import PASSWORD
 from tests.integration.polling import until
 
-HARMLESS = re.compile(r"GL Driver Message|net::ERR_|Failed to load resource|WebSocket connection to")
-"""What Chromium logs of a network that a test took away, of an answer that a test asked for, of its own drawing."""
+HARMLESS = re.compile(r"net::ERR_|Failed to load resource|WebSocket connection to")
+"""What Chromium logs of a network that a test took away, and of an answer that a test asked for."""
 
 
 class Window:
@@ -35,8 +35,8 @@ class Window:
         page.on("domcontentloaded", lambda _: self._load())
 
     def _note(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning") and not HARMLESS.search(text):
-            self.complaints.append(f"{kind}: {text}")
+        if kind == "error" and not HARMLESS.search(text):
+            self.complaints.append(text)
 
     def _load(self) -> None:
         self._loaded = len(self.received)

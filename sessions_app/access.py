@@ -26,11 +26,17 @@ class Rights:
     held: frozenset[Permission]
     """The user's permissions on the session's service; on the organization, if the service is gone."""
 
+    def needed(self, session: Session, permission: Permission) -> Permission:
+        """What it takes here to do what takes `permission` with other people's sessions: its own user needs what the
+        kind of session needs (`shell`, say) for anything but looking."""
+        looking = permission is Permission.VIEW
+        return PERMISSION_OF_KIND[Kind(session.kind)] if self.own and not looking else permission
+
     def allow(self, session: Session, permission: Permission) -> bool:
-        """Its own user needs what the kind of session needs (`shell`, say) for anything but looking."""
+        """Whether the user may do what takes `permission` with other people's sessions."""
         if permission is Permission.VIEW:
             return self.own or bool(self.held & SEEING)
-        return (PERMISSION_OF_KIND[Kind(session.kind)] if self.own else permission) in self.held
+        return self.needed(session, permission) in self.held
 
 
 SEEING = frozenset({Permission.AUDIT, Permission.WATCH, Permission.TERMINATE})
@@ -56,11 +62,16 @@ def access_session(user: AnyUser, uid: str, permission: Permission = Permission.
 
     `Http404` if the session is not visible to the user at all, `Refused` if it is and the permission is missing.
     """
+    return access_session_for(user, uid, permission)[0]
+
+
+def access_session_for(user: AnyUser, uid: str, permission: Permission) -> tuple[Session, Permission]:
+    """As `access_session`, with the permission that it took: what an API token must have as a scope, too."""
     session, rights = session_and_rights(user, uid)
+    needed = rights.needed(session, permission)
     if not rights.allow(session, permission):
-        needed = PERMISSION_OF_KIND[Kind(session.kind)] if rights.own else permission
         raise Refused(needed, session)
-    return session
+    return session, needed
 
 
 def access_recorded_session(user: AnyUser, uid: str) -> Session:

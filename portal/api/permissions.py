@@ -41,6 +41,11 @@ class TokenHasScope(BasePermission):
         needed = scopes.get("GET" if request.method == "HEAD" else request.method or "")
         if needed is None:
             raise PermissionDenied("This cannot be done with an API token. Sign in instead.")
-        if needed is not Permission.VIEW and needed not in token.scopes:
-            raise PermissionDenied(f'This API token lacks the scope "{needed}". Make one that has it.')
+        require_scope(token, needed)
         return True
+
+
+def require_scope(auth: Any, needed: Permission) -> None:
+    """Raise `PermissionDenied` if `auth` (a request's) is an API token without this scope."""
+    if isinstance(auth, ApiToken) and needed is not Permission.VIEW and needed not in auth.scopes:
+        raise PermissionDenied(f'This API token lacks the scope "{needed}". Make one that has it.')

@@ -15,12 +15,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.access import access_service
-from portal.api.permissions import Scopes
+from portal.api.permissions import Scopes, require_scope
 from portal.models import ApiToken
 from portal.permissions import Permission
 from portal.requests import actor_of
 from sessions_app import actions, tickets
-from sessions_app.access import access_session
+from sessions_app.access import access_session, access_session_for
 from sessions_app.api.serializers import (
     ContainerSerializer,
     DetachSerializer,
@@ -127,12 +127,16 @@ class SessionDetail(RetrieveAPIView[Session]):
 class SessionAct(GenericAPIView[Session]):
     """Something that is done to one session; answers with the session as it is then."""
 
-    scopes: Scopes = {"POST": Permission.SHELL}
+    # Whose session it is decides which scope a token must have: `session` asks for that one.
+    scopes: Scopes = {"POST": Permission.VIEW}
     permission = Permission.TERMINATE
 
     def session(self) -> Session:
-        """For its own user, or whoever holds the view's permission on its service."""
-        return access_session(user_of(self.request), self.kwargs["uid"], self.permission)
+        """For its own user, or whoever holds the view's permission on its service; an API token needs it as a scope,
+        too."""
+        session, needed = access_session_for(user_of(self.request), self.kwargs["uid"], self.permission)
+        require_scope(self.request.auth, needed)
+        return session
 
     def asked(self) -> dict[str, Any]:
         """The body, checked."""
@@ -191,7 +195,6 @@ class Terminate(SessionAct):
     """End the session and every process it started."""
 
     serializer_class = TerminateSerializer
-    scopes: Scopes = {"POST": Permission.TERMINATE}
 
     @extend_schema(responses=SessionSerializer)
     def post(self, request: Request, uid: str) -> Response:

@@ -9,6 +9,9 @@ from collections import deque
 
 from sessions_app.backends.base import READ_SIZE, WRITE_HIGH_WATER, BackendError, ExecSink, ExecStream
 
+LEFT_READS = 64
+"""Reads of what a program left in the pty, which holds less than that."""
+
 
 def set_size(terminal: int, cols: int, rows: int) -> None:
     """Set a terminal's size; its foreground processes are told by the kernel."""
@@ -91,9 +94,13 @@ class LocalStream(ExecStream):
         self._read_rest()
 
     def _read_rest(self) -> None:
-        """After the program's exit: deliver what it left in the pty, then end. A pause in the middle ends it later."""
-        while self._read():
-            pass
+        """After the program's exit: deliver what it left in the pty, then end. A pause in the middle ends it later.
+
+        What it started in the background may print on without end: that is no reason to keep the loop for itself.
+        """
+        for _ in range(LEFT_READS):
+            if not self._read():
+                break
         if not self._paused:
             self._end(self._process.returncode)
 

@@ -11,9 +11,8 @@ from django.utils import timezone
 
 from tests.sessions_app import world
 from tests.sessions_app.conftest import SignIn
-from tests.sessions_app.portal_process import Portal, WebProcess
+from tests.sessions_app.portal_process import Portal, WebProcess, processes_of
 from tests.sessions_app.terminal import Client, eventually
-from tests.sessions_app.test_revocation import processes_of
 from tests.sessions_app.world import Lab
 
 

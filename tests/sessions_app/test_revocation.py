@@ -8,25 +8,11 @@ import pytest
 from portal.permissions import Permission
 from tests.sessions_app import world
 from tests.sessions_app.conftest import MakeLab, SignIn
-from tests.sessions_app.portal_process import Portal
+from tests.sessions_app.portal_process import Portal, processes_of
 from tests.sessions_app.terminal import eventually
 from tests.sessions_app.world import Lab
 
 WITHIN = 5.0
-
-
-def processes_of(uid: str) -> list[int]:
-    """The processes of this machine that belong to a session."""
-    mark = f"PORTHOLE_SESSION_ID={uid}".encode()
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                if mark in (folder / "environ").read_bytes().split(b"\0"):
-                    found.append(int(folder.name))
-            except OSError:
-                continue
-    return found
 
 
 WAYS = [world.revoke_grant, world.expire_grant, world.narrow_grant, world.remove_member, world.deactivate]

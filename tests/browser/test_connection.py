@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import AddService, OpenWindow
+from tests.browser.conftest import PHONE, AddService, OpenWindow
 from tests.browser.proxy import Network
 from tests.integration.client import Api
 from tests.integration.polling import until
@@ -95,6 +95,21 @@ async def test_another_window_takes_over_and_the_first_says_so(open_window: Open
     await first.run("echo $mark:first")
     await first.shows("mine:first")
     await second.told("Opened in another window")
+
+
+async def test_a_watcher_sees_and_cannot_type(open_window: OpenWindow, local: int) -> None:
+    window = await open_window()
+    await window.open(local)
+    watcher = await open_window("owner", size=PHONE)
+    await watcher.go(f"/terminal/{window.uid}/?watch=1")
+    await watcher.live()
+    await expect(watcher.page.get_by_text("Watching")).to_be_visible()
+    await watcher.type("typed by the watcher")
+    await window.run("echo from the con''troller")
+    await watcher.shows("from the controller")
+    assert bytes(watcher.sent) == b""
+    assert await watcher.size() == await window.size()  # the controller's, whatever its own window's is
+    await expect(watcher.page.get_by_role("button", name="End", exact=True)).to_be_disabled()
 
 
 async def test_a_large_paste_arrives_whole(open_window: OpenWindow, local: int) -> None:

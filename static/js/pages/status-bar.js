@@ -5,16 +5,19 @@ import { STATE_WORDS } from "porthole/phases.js";
 export class StatusBar {
   #part;
 
-  /** @param {HTMLElement} root */
-  constructor(root) {
+  #live;
+
+  /** @param {HTMLElement} root @param {"control" | "watch"} mode */
+  constructor(root, mode) {
+    this.#live = mode === "watch" ? "Watching" : "Live";
     this.#part = (name) => root.querySelector(`[data-${name}]`);
   }
 
   set phase(phase) {
     const state = this.#part("state");
     state.dataset.state = phase.name === "live" ? phase.state : phase.name;
-    const live = { active: "Live", detached: "Detached", ending: "Ending" };
-    this.#part("state-text").textContent = phase.name === "live" ? (live[phase.state] ?? "Live") : STATE_WORDS[phase.name];
+    const live = { detached: "Detached", ending: "Ending" }[phase.state] ?? this.#live;
+    this.#part("state-text").textContent = phase.name === "live" ? live : STATE_WORDS[phase.name];
   }
 
   /** @param {{service: string, container: string, who: string}} names */

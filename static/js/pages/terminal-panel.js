@@ -51,7 +51,7 @@ export class TerminalPanel {
     this.#root = root;
     this.#config = config;
     this.#opened = opened ?? this.#opened;
-    this.#status = new StatusBar(root);
+    this.#status = new StatusBar(root, config.mode);
     this.#notice = new NoticeBar(root.querySelector("[data-notice]"));
     this.#overlay = new Overlay(root.querySelector("[data-overlay]"), (act) => this.#act(act));
     this.#view = this.#makeView();

@@ -20,6 +20,8 @@ from portal.models import ProviderKind, SelectorKind
 MAX_CREDENTIAL = 64 * 1024
 MAX_ARGUMENTS = 64
 MAX_ARGUMENT = 4096
+MAX_COMMAND = 32 * 1024
+"""Bytes of a whole command, as the backends have it: Kubernetes carries it in a URL."""
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
@@ -192,5 +194,13 @@ def check_command(command: object) -> None:
         raise _error("default_command", f"At most {MAX_ARGUMENTS} arguments of {MAX_ARGUMENT} characters each.")
     if command and not command[0].strip():
         raise _error("default_command", "The first argument names the program: it cannot be empty.")
+    if command and command[0].startswith("-"):
+        raise _error("default_command", "The first argument names the program: it cannot begin with a hyphen.")
     if any("\0" in argument for argument in command):
         raise _error("default_command", "An argument cannot hold a NUL character.")
+    try:
+        length = sum(len(argument.encode()) + 1 for argument in command)
+    except UnicodeEncodeError as error:
+        raise _error("default_command", "An argument holds a character that is not valid text.") from error
+    if length > MAX_COMMAND:
+        raise _error("default_command", f"The whole command may have {MAX_COMMAND} bytes.")

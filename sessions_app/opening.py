@@ -7,6 +7,7 @@ from asgiref.sync import async_to_sync
 from audit.events import Actor
 from portal.models import Service
 from sessions_app import actions
+from sessions_app.backends import names
 from sessions_app.backends.base import Container, ContainerGone
 from sessions_app.models import Session
 from sessions_app.providers import containers_of, selector_of, spec_of
@@ -56,8 +57,8 @@ def open_shell(
     api_token: "ApiToken | None" = None,
 ) -> Session:
     """A requested shell session. Raises `BackendError` and `actions.LimitReached`; the caller has checked access."""
+    argv = command or service.default_command
+    names.argv(argv)  # A command that no provider could be sent takes no place and leaves no row.
     container = choose(live_containers(service), service=service, pod_name=pod_name, container_name=container_name)
-    wanted = actions.NewSession(
-        service, container, Kind.SHELL, via, command or service.default_command, title, cols, rows
-    )
+    wanted = actions.NewSession(service, container, Kind.SHELL, via, argv, title, cols, rows)
     return actions.open_session(user=user, wanted=wanted, actor=actor, api_token=api_token)

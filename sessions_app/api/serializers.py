@@ -5,6 +5,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from sessions_app.backends import names
+from sessions_app.backends.base import InvalidTarget
 from sessions_app.models import Session
 from sessions_app.protocol import MAX_COLS, MAX_ROWS
 
@@ -54,10 +56,10 @@ class CommandField(serializers.ListField):
             except ValueError as error:
                 raise serializers.ValidationError(f"The command cannot be split into words: {error}.") from error
         words: list[str] = super().to_internal_value(data)
-        if any("\0" in word for word in words):
-            raise serializers.ValidationError("A command cannot hold a NUL character.")
-        if words and (not words[0] or words[0].startswith("-")):
-            raise serializers.ValidationError("A command begins with the name of a program.")
+        try:
+            names.argv(words)
+        except InvalidTarget as error:
+            raise serializers.ValidationError(str(error)) from error
         return words
 
 

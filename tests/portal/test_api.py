@@ -184,6 +184,8 @@ def test_a_member_is_added_by_name(acme: Tenant, globex: Tenant) -> None:
         ("services", {"default_command": [""]}),
         ("services", {"default_command": ["sh", "\x00"]}),
         ("services", {"default_command": ["x"] * 65}),
+        ("services", {"default_command": ["-rf"]}),
+        ("services", {"default_command": ["x" * 4000] * 9}),
         ("services", {"session_limit": 0}),
         ("services", {"session_limit": 10**30}),
         ("services", {"idle_timeout": -1}),

@@ -71,6 +71,7 @@ BAD_BODIES: dict[str, tuple[dict[str, Any], str]] = {
     "a command with an open quote": ({"command": "echo 'open"}, "command"),
     "a command of far too many words": ({"command": ["x"] * 300}, "command"),
     "a command of one far too long word": ({"command": ["x" * 10_000]}, "command"),
+    "a command that is too long in all": ({"command": ["echo", *["x" * 8000] * 5]}, "command"),
     "a command that begins with an option": ({"command": ["-rf"]}, "command"),
     "a very long title": ({"title": "x" * 300}, "title"),
 }

@@ -1,12 +1,27 @@
-"""How long a session may stay detached."""
+"""Whether a session can be detached, and for how long it may stay so."""
 
 from django.conf import settings
 
 from sessions_app.models import Session
+from sessions_app.words import State
 
 
 class DetachRefused(Exception):
     """A session may not stay detached for that long. The text names the maximum."""
+
+
+class NotDetachable(Exception):
+    """There is nothing to detach from, or to stay detached."""
+
+    code = "not_detachable"
+
+    def __init__(self, session: Session) -> None:
+        begun = session.state not in (State.REQUESTED, State.PROVISIONING)
+        super().__init__(
+            "The session is over or ending, so it cannot be detached. Open another one."
+            if begun
+            else "The session has not begun, so there is nothing to detach. Connect to it first."
+        )
 
 
 def detach_ttl(session: Session, asked: int | None) -> int:

@@ -32,7 +32,7 @@ from sessions_app.api.serializers import (
     TerminateSerializer,
     TicketSerializer,
 )
-from sessions_app.detaching import DetachRefused, detach_ttl
+from sessions_app.detaching import DetachRefused, NotDetachable, detach_ttl
 from sessions_app.models import Session
 from sessions_app.opening import live_containers, open_shell
 from sessions_app.querysets import SessionQuerySet
@@ -187,7 +187,9 @@ class Detach(SessionAct):
             ttl = detach_ttl(session, self.asked()["ttl"])
         except DetachRefused as refusal:
             raise ValidationError({"ttl": [str(refusal)]}) from refusal
-        actions.request_detach(session=session, ttl=ttl, actor=actor_of(request))
+        if not actions.request_detach(session=session, ttl=ttl, actor=actor_of(request)):
+            session.refresh_from_db()
+            raise NotDetachable(session)
         return self.answer(session)
 
 

@@ -42,7 +42,7 @@ class SessionAdmin(TenantAdmin):
     @admin.display(description="record")
     def page(self, session: Session) -> str:
         """A link to the session's page with its player."""
-        return format_html('<a href="{}">open</a>', reverse("session", args=[session.uid]))
+        return format_html('<a href="{}">open</a>', reverse("session_detail", args=[session.uid]))
 
     @admin.action(description="End the selected sessions", permissions=["view"])
     def end_sessions(self, request: HttpRequest, queryset: SessionQuerySet) -> None:

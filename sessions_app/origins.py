@@ -8,12 +8,15 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_SCHEMES = {"ws": "http", "wss": "https"}
 
 
 def origin_is_ours(scope: Mapping[str, Any]) -> bool:
-    """True if no Origin was sent (no browser), or the one of the page's own host, or one of CSRF_TRUSTED_ORIGINS.
+    """True if no Origin was sent (no browser), or the portal's own, or one of CSRF_TRUSTED_ORIGINS.
 
-    The Host header must be one that the portal answers to, so that a name which an attacker points here is no way in.
+    The portal's own is its scheme, host and port, all three, as this request came: what somebody on the way serves as
+    http://… of the same host is not ours. The Host header must be one that the portal answers to, so that a name which
+    an attacker points here is no way in.
     """
     headers: dict[bytes, list[bytes]] = {}
     for name, value in scope["headers"]:
@@ -34,11 +37,20 @@ def origin_is_ours(scope: Mapping[str, Any]) -> bool:
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
         return False
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+    if parts.scheme != _own_scheme(scope, headers) or not parts.hostname:
         return False
     if origin != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:  # no browser sends more than that
         return False
     return (parts.hostname.lower(), port) == _host_and_port(hosts[0], parts.scheme)
+
+
+def _own_scheme(scope: Mapping[str, Any], headers: Mapping[bytes, list[bytes]]) -> str:
+    """Whether the browser came by http or https. A proxy in front that is trusted says it, as Django has it for pages
+    (SECURE_PROXY_SSL_HEADER); from anybody else the header means nothing."""
+    forwarded = headers.get(b"x-forwarded-proto")
+    if settings.PORTHOLE_TRUSTED_PROXIES > 0 and forwarded:
+        return "https" if forwarded[0].split(b",")[0].strip() == b"https" else "http"
+    return _SCHEMES.get(scope.get("scheme", "ws"), "")
 
 
 def _is_allowed(host: str) -> bool:

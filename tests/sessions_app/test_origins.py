@@ -14,9 +14,13 @@ def hosts(settings: LazySettings) -> None:
     settings.CSRF_TRUSTED_ORIGINS = ["https://trusted.example"]
 
 
-def scope(host: str | None, *origins: str) -> dict[str, Any]:
+def scope(host: str | None, *origins: str, scheme: str = "wss", forwarded: str | None = None) -> dict[str, Any]:
     headers = [(b"origin", origin.encode("latin-1")) for origin in origins]
-    return {"headers": headers + ([(b"host", host.encode("latin-1"))] if host is not None else [])}
+    if host is not None:
+        headers.append((b"host", host.encode("latin-1")))
+    if forwarded is not None:
+        headers.append((b"x-forwarded-proto", forwarded.encode("latin-1")))
+    return {"type": "websocket", "scheme": scheme, "headers": headers}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +39,33 @@ def scope(host: str | None, *origins: str) -> dict[str, Any]:
     ],
 )
 def test_the_portals_own_origin_is_let_in(host: str, origin: str) -> None:
-    assert origin_is_ours(scope(host, origin))
+    assert origin_is_ours(scope(host, origin, scheme="wss" if origin.startswith("https") else "ws"))
+
+
+@pytest.mark.parametrize(("scheme", "other"), [("wss", "http"), ("ws", "https")])
+def test_the_same_host_by_the_other_scheme_is_another_origin(scheme: str, other: str) -> None:
+    assert not origin_is_ours(scope("portal.example", f"{other}://portal.example", scheme=scheme))
+    assert not origin_is_ours(scope("portal.example:8000", f"{other}://portal.example:8000", scheme=scheme))
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "scheme"),
+    [
+        (1, "https", "https"),
+        (1, "https, http", "https"),
+        (1, "http", "http"),
+        (1, "HTTPS", "http"),
+        (1, None, "http"),
+        (0, "https", "http"),
+    ],
+)
+def test_behind_a_trusted_proxy_the_scheme_is_what_it_says(
+    settings: LazySettings, proxies: int, forwarded: str | None, scheme: str
+) -> None:
+    settings.PORTHOLE_TRUSTED_PROXIES = proxies
+    for asked in ("http", "https"):
+        handshake = scope("portal.example", f"{asked}://portal.example", scheme="ws", forwarded=forwarded)
+        assert origin_is_ours(handshake) == (asked == scheme)
 
 
 def test_a_client_that_is_no_browser_sends_no_origin_and_is_let_in() -> None:
@@ -98,9 +128,8 @@ def test_two_hosts_are_refused() -> None:
 
 
 def test_the_page_on_another_port_of_the_same_host_is_another_origin() -> None:
-    assert not origin_is_ours(scope("127.0.0.1:8000", "http://127.0.0.1:8001"))
-    assert not origin_is_ours(scope("127.0.0.1:8000", "http://127.0.0.1"))
-    assert not origin_is_ours(scope("127.0.0.1:8000", "http://localhost:8000"))
+    for origin in ("http://127.0.0.1:8001", "http://127.0.0.1", "http://localhost:8000"):
+        assert not origin_is_ours(scope("127.0.0.1:8000", origin, scheme="ws"))
 
 
 def test_names_of_headers_count_in_any_case() -> None:
@@ -109,5 +138,5 @@ def test_names_of_headers_count_in_any_case() -> None:
 
 def test_while_debugging_without_allowed_hosts_only_this_machine_is_ours(settings: LazySettings) -> None:
     settings.ALLOWED_HOSTS, settings.DEBUG = [], True
-    assert origin_is_ours(scope("localhost:8000", "http://localhost:8000"))
-    assert not origin_is_ours(scope("portal.example", "http://portal.example"))
+    assert origin_is_ours(scope("localhost:8000", "http://localhost:8000", scheme="ws"))
+    assert not origin_is_ours(scope("portal.example", "http://portal.example", scheme="ws"))

@@ -36,3 +36,16 @@ export function ask({ title, text, choices }) {
     dialog.showModal();
   });
 }
+
+/** Open a link whose text may hide where it leads, once the person has seen where. @param {string} url */
+export async function openAfterAsking(url) {
+  const answer = await ask({
+    title: "Open this address?",
+    text: url,
+    choices: [
+      { label: "Cancel", value: "" },
+      { label: "Open", value: "open", kind: "primary" },
+    ],
+  });
+  if (answer === "open") window.open(url, "_blank", "noopener,noreferrer");
+}

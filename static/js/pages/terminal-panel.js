@@ -1,6 +1,6 @@
 /** One terminal with its bars, overlay and keys: what the terminal page and the Shell tab are made of. */
 
-import { ask } from "porthole/dialog.js";
+import { ask, openAfterAsking } from "porthole/dialog.js";
 import { FindBar } from "porthole/pages/find-bar.js";
 import { bindKeyBar } from "porthole/pages/key-bar.js";
 import { NoticeBar } from "porthole/pages/notice-bar.js";
@@ -124,7 +124,7 @@ export class TerminalPanel {
           this.#session?.resize(cols, rows);
         },
         title: (title) => this.#entitle(title),
-        link: (url) => this.#openLink(url),
+        link: (url) => openAfterAsking(url),
         linkHover: (url) => {
           this.#status.linkTarget = url;
         },
@@ -281,18 +281,6 @@ export class TerminalPanel {
       if (answer !== "end") return;
     }
     await this.end();
-  }
-
-  async #openLink(url) {
-    const answer = await ask({
-      title: "Open this address?",
-      text: url,
-      choices: [
-        { label: "Cancel", value: "" },
-        { label: "Open", value: "open", kind: "primary" },
-      ],
-    });
-    if (answer === "open") window.open(url, "_blank", "noopener,noreferrer");
   }
 
   #shortcut(event) {

@@ -259,13 +259,28 @@ def test_an_idle_end_that_came_too_late_is_called_off(session: Session) -> None:
     activate(session)
     actions.request_end(session=session, reason=EndReason.IDLE_TIMEOUT, actor=PORTAL)
     counters = actions.Counters(session.pk, 1, 1, timezone.now(), 80, 24)
-    actions.decline_idle_end(session=session, counters=counters)
+    actions.decline_end(session=session, reason=EndReason.IDLE_TIMEOUT, counters=counters)
     session.refresh_from_db()
     assert session.end_requested == ""
-    actions.request_end(session=session, reason=EndReason.TERMINATED, actor=SOMEBODY)
-    actions.decline_idle_end(session=session, counters=counters)
+
+
+def test_an_end_that_somebody_asks_for_takes_the_place_of_one_that_can_be_called_off(session: Session) -> None:
+    activate(session)
+    actions.request_end(session=session, reason=EndReason.IDLE_TIMEOUT, actor=PORTAL)
+    assert actions.request_end(session=session, reason=EndReason.TERMINATED, actor=SOMEBODY)
+    counters = actions.Counters(session.pk, 1, 1, timezone.now(), 80, 24)
+    actions.decline_end(session=session, reason=EndReason.IDLE_TIMEOUT, counters=counters)
     session.refresh_from_db()
-    assert session.end_requested == "terminated", "only idleness can be called off"
+    assert session.end_requested == "terminated"
+    assert session.end_requested_by_id == SOMEBODY.id
+
+
+def test_an_end_that_rests_on_a_state_is_not_asked_for_once_that_has_changed(session: Session) -> None:
+    activate(session)
+    late = {"session": session, "reason": EndReason.NEVER_ATTACHED, "actor": PORTAL}
+    assert not actions.request_end(**late, only_in=State.REQUESTED)
+    session.refresh_from_db()
+    assert session.end_requested == ""
 
 
 def test_uids_of_sessions_are_unique(session: Session) -> None:

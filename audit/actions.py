@@ -71,7 +71,7 @@ def open_recording(
 
 
 def note_unrecorded(*, session_uid: str, length: int) -> None:
-    """The session's last `length` bytes of output were shown, and its disk took not even the note of a gap."""
+    """The session's last `length` bytes of output are not on record, and its disk took not even the note of a gap."""
     Recording.objects.filter(session_uid=session_uid, sealed_at__isnull=True).update(gap_bytes=length)
 
 
@@ -102,7 +102,7 @@ def mark_lost(*, session_uid: str, detail: str, actor: Actor = PORTAL) -> Record
 
 def _note_seal(recording: Recording, sealed: Seal, actor: Actor) -> Recording:
     gap_bytes = sealed.gap_bytes + recording.gap_bytes
-    gaps = f"{gap_bytes} bytes of output were shown and not recorded." if gap_bytes else ""
+    gaps = f"{gap_bytes} bytes of output are not on record." if gap_bytes else ""
     repaired = "Repaired after its portal process stopped unexpectedly." if sealed.recovered else ""
     health = Health.GAP if gap_bytes else Health.COMPLETE
     detail = {

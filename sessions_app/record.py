@@ -68,7 +68,7 @@ class SessionRecord:
     async def seal(self, unrecorded: int) -> None:
         """Close the journal for good. Never raises: what cannot be sealed now, the reaper seals.
 
-        `unrecorded` is the output at the end that was shown and that the journal has not even as a gap, in bytes.
+        `unrecorded` is the output at the end that is not on record, not even as a gap, in bytes.
         """
         try:
             if self.keystrokes is not None:

@@ -236,7 +236,8 @@ class LiveSession:
         self._new_size.set()
 
     def close_record(self) -> int:
-        """The last output has come. Returns the bytes at its end that were shown and could not be noted as a gap."""
+        """The last output has come. Returns the bytes at its end that are not on record and that the journal did not
+        even take as a gap. In a strict session nobody has seen them."""
         try:
             self._journal.gap(self._unrecorded)
         except JournalError:

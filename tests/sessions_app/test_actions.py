@@ -184,7 +184,7 @@ def test_resizing_is_on_record(session: Session) -> None:
 def test_a_write_that_fails_leaves_neither_row_nor_place_nor_event(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database refuses the event of an open: nothing of the open stands."""
     before = world.sessions_of(lab)
-    monkeypatch.setattr(actions, "_event", _refuse)
+    monkeypatch.setattr(actions.sessions, "_event", _refuse)
     with pytest.raises(RuntimeError):
         world.open_row(lab)
     assert (world.sessions_of(lab), world.slots(lab)) == (before, 0)

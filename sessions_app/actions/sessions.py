@@ -1,16 +1,15 @@
-"""The sole writer of session rows. Each function is one transaction: the row, its slot and its event together.
+"""The life of a session as rows: each function is one transaction, the row, its slot and its event together.
 
 Every change of state is a conditional update, so that two processes that try the same thing have one winner.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db import transaction
 from django.utils import timezone
 
 from audit import actions as audit
@@ -18,9 +17,9 @@ from audit.events import PORTAL, Action, Actor, Thing
 from portal.actions import nudge_hosts
 from portal.models import Service
 from portal.policy import policy_of
+from sessions_app.actions.counters import Counters
 from sessions_app.backends.base import CleanupReport, Container
-from sessions_app.models import Session, SessionHost, SessionSlot, UsedTicket
-from sessions_app.tickets import Ticket, TicketError
+from sessions_app.models import Session, SessionHost, SessionSlot
 from sessions_app.words import LIVE, OVER, EndReason, Kind, State, Via, new_uid
 
 if TYPE_CHECKING:
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 
 REVOCABLE = frozenset({EndReason.IDLE_TIMEOUT, EndReason.DISCONNECTED, EndReason.DETACH_EXPIRED})
 """Reasons of an end that the session's user can still call off, until its host has begun with it."""
-
-LEASE = timedelta(seconds=30)
-"""How long a session host is believed to live after it last said so."""
 
 
 class LimitReached(Exception):
@@ -150,15 +146,6 @@ def open_session(*, user: "User", wanted: NewSession, actor: Actor, api_token: "
     return session
 
 
-def redeem_ticket(ticket: Ticket) -> None:
-    """Use a ticket up. Raises `TicketError` if somebody did before, in whatever process."""
-    try:
-        with transaction.atomic():
-            UsedTicket.objects.create(jti=ticket.jti, expires_at=ticket.expires_at)
-    except IntegrityError as error:
-        raise TicketError("was used before") from error
-
-
 def claim(*, uid: str, host: SessionHost, cols: int, rows: int) -> bool:
     """Make a requested session this host's own, to be provisioned. False if another host was first or it is over."""
     return bool(
@@ -246,14 +233,6 @@ def request_end(
     return bool(changed)
 
 
-def decline_end(*, session: Session, reason: EndReason, counters: "Counters") -> None:
-    """Somebody typed or came back after the reaper had looked: the end it asked for is off."""
-    flush_counters([counters])
-    Session.objects.filter(pk=session.pk, end_requested=reason).update(
-        end_requested="", end_requested_by="", end_requested_by_id="", end_requested_at=None, end_detail=""
-    )
-
-
 def mark_ending(*, session: Session) -> None:
     """The shell is being ended."""
     Session.objects.filter(pk=session.pk, state__in=LIVE).update(state=State.ENDING)
@@ -268,7 +247,7 @@ def finish(
     exit_code: int | None = None,
     cleanup: CleanupReport | None = None,
     actor: Actor = PORTAL,
-    counters: "Counters | None" = None,
+    counters: Counters | None = None,
 ) -> bool:
     """The shell is gone: free the place, say why. False if somebody did before."""
     row = Session.objects.select_for_update().filter(pk=session.pk).exclude(state__in=OVER).first()
@@ -300,55 +279,3 @@ def _as_json(report: CleanupReport | None) -> dict[str, Any]:
             {"pid": process.pid, "command": process.command, "outcome": process.outcome} for process in report.processes
         ],
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """What a host knows of a live session and the row does not yet."""
-
-    pk: int
-    bytes_in: int
-    bytes_out: int
-    last_activity_at: datetime
-    cols: int
-    rows: int
-
-
-def flush_counters(counters: Iterable[Counters], resized: Iterable[Counters] = ()) -> None:
-    """Write the counters of many sessions in one statement, and in another the sizes that windows gave to some.
-
-    A size that did not change is not written: the row may hold one that somebody asked for and no host has seen yet.
-    """
-    rows = [
-        Session(pk=c.pk, bytes_in=c.bytes_in, bytes_out=c.bytes_out, last_activity_at=c.last_activity_at)
-        for c in counters
-    ]
-    if rows:
-        Session.objects.live().bulk_update(rows, ["bytes_in", "bytes_out", "last_activity_at"])
-    sizes = [Session(pk=c.pk, cols=c.cols, rows=c.rows) for c in resized]
-    if sizes:
-        Session.objects.live().bulk_update(sizes, ["cols", "rows"])
-
-
-def register_host(*, uid: str, node: str, pid: int, address: str) -> SessionHost:
-    """A process begins to own sessions."""
-    return SessionHost.objects.create(
-        uid=uid, node=node, pid=pid, address=address, lease_expires_at=timezone.now() + LEASE
-    )
-
-
-def renew_lease(host: SessionHost) -> None:
-    """The process is still there."""
-    SessionHost.objects.filter(pk=host.pk).update(lease_expires_at=timezone.now() + LEASE)
-
-
-def stop_host(host: SessionHost) -> None:
-    """The process owns no session any more and ends."""
-    SessionHost.objects.filter(pk=host.pk).update(stopped_at=timezone.now(), lease_expires_at=timezone.now())
-
-
-def sweep() -> None:
-    """Forget used tickets that could not be used again anyway, and hosts that are gone and own nothing."""
-    now = timezone.now()
-    UsedTicket.objects.filter(expires_at__lt=now - timedelta(minutes=1)).delete()
-    SessionHost.objects.filter(~Q(sessions__state__in=LIVE), lease_expires_at__lt=now - timedelta(days=1)).delete()

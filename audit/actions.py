@@ -95,8 +95,14 @@ def seal_recording(*, session_uid: str, actor: Actor = PORTAL) -> Recording:
 def mark_lost(*, session_uid: str, detail: str, actor: Actor = PORTAL) -> Recording:
     """The journal cannot be had any more; `detail` says why. Idempotent; a sealed recording stays sealed."""
     recording = Recording.objects.select_related("organization").get(session_uid=session_uid)
-    _finish(recording, actor, Action.RECORDING_LOST, {"reason": detail},
-            health=Health.LOST, health_detail=storable_text(detail, 500))
+    _finish(
+        recording,
+        actor,
+        Action.RECORDING_LOST,
+        {"reason": detail},
+        health=Health.LOST,
+        health_detail=storable_text(detail, 500),
+    )
     return recording
 
 
@@ -106,14 +112,26 @@ def _note_seal(recording: Recording, sealed: Seal, actor: Actor) -> Recording:
     repaired = "Repaired after its portal process stopped unexpectedly." if sealed.recovered else ""
     health = Health.GAP if gap_bytes else Health.COMPLETE
     detail = {
-        "health": health.value, "output_bytes": sealed.output_bytes, "output_sha256": sealed.output_sha256,
-        "timeline_sha256": sealed.timeline_sha256, "duration": sealed.duration, "gap_bytes": gap_bytes,
+        "health": health.value,
+        "output_bytes": sealed.output_bytes,
+        "output_sha256": sealed.output_sha256,
+        "timeline_sha256": sealed.timeline_sha256,
+        "duration": sealed.duration,
+        "gap_bytes": gap_bytes,
         "recovered": sealed.recovered,
     }
     _finish(
-        recording, actor, Action.RECORDING_SEALED, detail,
-        health=health, health_detail=f"{gaps} {repaired}".strip(), sealed_at=timezone.now(), duration=sealed.duration,
-        output_bytes=sealed.output_bytes, gap_bytes=gap_bytes, output_sha256=sealed.output_sha256,
+        recording,
+        actor,
+        Action.RECORDING_SEALED,
+        detail,
+        health=health,
+        health_detail=f"{gaps} {repaired}".strip(),
+        sealed_at=timezone.now(),
+        duration=sealed.duration,
+        output_bytes=sealed.output_bytes,
+        gap_bytes=gap_bytes,
+        output_sha256=sealed.output_sha256,
         timeline_sha256=sealed.timeline_sha256,
     )
     return recording
@@ -125,6 +143,12 @@ def _finish(recording: Recording, actor: Actor, action: Action, detail: dict[str
         unfinished = Recording.objects.filter(pk=recording.pk, sealed_at__isnull=True).exclude(health=Health.LOST)
         if unfinished.update(**fields):
             thing = Thing("recording", recording.session_uid, f"{recording.service_name} by {recording.user_name}")
-            record(action=action, actor=actor, organization=recording.organization, thing=thing,
-                   session_uid=recording.session_uid, detail=detail)
+            record(
+                action=action,
+                actor=actor,
+                organization=recording.organization,
+                thing=thing,
+                session_uid=recording.session_uid,
+                detail=detail,
+            )
     recording.refresh_from_db()

@@ -39,8 +39,18 @@ class EventAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     # Not `organization`: the row outlives the organization it names.
     fields = [
-        "at", "action", "organization_name", "actor_id", "actor_name", "client_address", "client_agent", "target_type",
-        "target_id", "target_name", "session_uid", "detail",
+        "at",
+        "action",
+        "organization_name",
+        "actor_id",
+        "actor_name",
+        "client_address",
+        "client_agent",
+        "target_type",
+        "target_id",
+        "target_name",
+        "session_uid",
+        "detail",
     ]
 
 
@@ -48,7 +58,13 @@ class EventAdmin(ReadOnlyAdmin):
 class RecordingAdmin(ReadOnlyAdmin):
     permission = Permission.AUDIT
     list_display = [
-        "session_uid", "health", "service_name", "user_name", "organization_name", "started_at", "duration",
+        "session_uid",
+        "health",
+        "service_name",
+        "user_name",
+        "organization_name",
+        "started_at",
+        "duration",
         "output_bytes",
     ]
     list_filter = ["health", BY_ORGANIZATION]
@@ -57,8 +73,21 @@ class RecordingAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
     show_full_result_count = False
     fields = [
-        "session_uid", "organization_name", "title", "user_name", "service_name", "health", "health_detail",
-        "started_at", "sealed_at", "duration", "output_bytes", "gap_bytes", "output_sha256", "timeline_sha256", "node",
+        "session_uid",
+        "organization_name",
+        "title",
+        "user_name",
+        "service_name",
+        "health",
+        "health_detail",
+        "started_at",
+        "sealed_at",
+        "duration",
+        "output_bytes",
+        "gap_bytes",
+        "output_sha256",
+        "timeline_sha256",
+        "node",
         "path",
     ]
     readonly_fields = ["organization_name"]

@@ -18,7 +18,11 @@ class Event(models.Model):
     """
 
     organization = models.ForeignKey(
-        "portal.Organization", null=True, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False,
+        "portal.Organization",
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
         related_name="+",
         help_text="Empty for what concerns no organization, such as a failed sign-in.",
     )
@@ -75,8 +79,9 @@ class Recording(models.Model):
     """One session's journal, from its first byte on. Its files stand under the data directory at `path`."""
 
     session_uid = models.CharField(max_length=32, unique=True)
-    organization = models.ForeignKey("portal.Organization", on_delete=models.DO_NOTHING, db_constraint=False,
-                                     related_name="+")
+    organization = models.ForeignKey(
+        "portal.Organization", on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
     health = models.CharField(max_length=16, choices=Health, default=Health.RECORDING)
     health_detail = models.CharField(max_length=500, blank=True)
     node = models.CharField(max_length=255, help_text="The machine whose disk holds the journal.")

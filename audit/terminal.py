@@ -13,11 +13,11 @@ MAX_SEQUENCE = 256
 """Characters of one CSI or two-byte sequence. No real one comes near; a longer one is dropped as it stands."""
 
 _TOKEN = re.compile(
-    "[^\x00-\x1f\x7f-\x9f]+"                                     # text
-    "|(?:\x1b\\[|\x9b)[0-?]*[ -/]*(?:[@-~]|(?=[^ -~])|\\Z)"      # CSI; broken off by anything that cannot be in it
-    "|(?:\x1b[]PX^_]|[\x9d\x90\x98\x9e\x9f])"                    # the start of a string
-    "|\x1b[ -/]*(?:[0-~]|(?=[^ -~])|\\Z)"                        # two-byte escapes, with intermediates
-    "|[\x00-\x1f\x7f-\x9f]"                                      # controls
+    "[^\x00-\x1f\x7f-\x9f]+"  # text
+    "|(?:\x1b\\[|\x9b)[0-?]*[ -/]*(?:[@-~]|(?=[^ -~])|\\Z)"  # CSI; broken off by anything that cannot be in it
+    "|(?:\x1b[]PX^_]|[\x9d\x90\x98\x9e\x9f])"  # the start of a string
+    "|\x1b[ -/]*(?:[0-~]|(?=[^ -~])|\\Z)"  # two-byte escapes, with intermediates
+    "|[\x00-\x1f\x7f-\x9f]"  # controls
 )
 _STRING_START = re.compile("(?:\x1b[]PX^_]|[\x9d\x90\x98\x9e\x9f])\\Z")
 _STRING_END = re.compile("[\x07\x9c\x18\x1a]|\x1b\\\\?")

@@ -31,7 +31,11 @@ class Row(NamedTuple):
 
 def run(server: str) -> Iterator[Row]:
     """Rows of the table for one ASGI server."""
-    with container() as name, tempfile.TemporaryDirectory() as folder, portal(Path(folder), name, server) as (port, pid):
+    with (
+        container() as name,
+        tempfile.TemporaryDirectory() as folder,
+        portal(Path(folder), name, server) as (port, pid),
+    ):
         direct, client = Direct(name), Portal(port, "bench", PASSWORD)
         service = client.service("bench")
         memory = measure.idle_memory(client, service, pid)
@@ -39,7 +43,9 @@ def run(server: str) -> Iterator[Row]:
 
         plain, through = measure.first_prompt(direct, client, service)
         more = through.at(0.5) - plain.at(0.5)
-        yield Row("first prompt, p50", f"{plain.at(0.5):.0f} ms", f"{through.at(0.5):.0f} ms", f"+{more:.0f} ms", "≤ +60 ms")
+        yield Row(
+            "first prompt, p50", f"{plain.at(0.5):.0f} ms", f"{through.at(0.5):.0f} ms", f"+{more:.0f} ms", "≤ +60 ms"
+        )
 
         yield from _echo_rows("echo of one key", *measure.echo(direct, client, service))
         with measure.busy(port, OTHERS):

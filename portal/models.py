@@ -39,23 +39,33 @@ class Policy(models.Model):
     """Limits of a session. On a service an empty field means the organization's, there it means the default's."""
 
     session_limit = models.PositiveIntegerField(
-        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
         help_text="Concurrent sessions of one service.",
     )
     idle_timeout = models.PositiveIntegerField(
-        null=True, blank=True, validators=[MinValueValidator(30), MaxValueValidator(7 * DAY)],
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(30), MaxValueValidator(7 * DAY)],
         help_text="Seconds without input until a session ends.",
     )
     max_duration = models.PositiveIntegerField(
-        null=True, blank=True, validators=[MinValueValidator(60), MaxValueValidator(30 * DAY)],
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(60), MaxValueValidator(30 * DAY)],
         help_text="Seconds a session may last in all.",
     )
     reconnect_grace = models.PositiveIntegerField(
-        null=True, blank=True, validators=[MinValueValidator(5), MaxValueValidator(DAY)],
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(5), MaxValueValidator(DAY)],
         help_text="Seconds a session waits for a lost connection to come back.",
     )
     detach_ttl_max = models.PositiveIntegerField(
-        null=True, blank=True, validators=[MinValueValidator(60), MaxValueValidator(30 * DAY)],
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(60), MaxValueValidator(30 * DAY)],
         help_text="The longest time, in seconds, a session may stay detached.",
     )
     recording_mode = models.CharField(max_length=16, choices=RecordingMode, blank=True)
@@ -269,9 +279,7 @@ class Grant(models.Model):
                 ),
                 name="grant_names_one",
             ),
-            models.CheckConstraint(
-                condition=Q(stack__isnull=True) | Q(service__isnull=True), name="grant_one_scope"
-            ),
+            models.CheckConstraint(condition=Q(stack__isnull=True) | Q(service__isnull=True), name="grant_one_scope"),
             models.CheckConstraint(condition=~Q(permissions=","), name="grant_allows_something"),
         ]
 

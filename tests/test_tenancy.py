@@ -45,9 +45,7 @@ LIST = Answers(outsider=NOTHING_OF_ACME)
 DETAIL = Answers("GET PATCH DELETE")
 ANYTHING_BUT_BROKEN = frozenset({200, 302, 400, 401, 405})
 DOOR = Answers("GET POST", anonymous=ANYTHING_BUT_BROKEN, outsider=ANYTHING_BUT_BROKEN)
-OF_ORGANIZATION = Answers(
-    "GET POST", outsider=frozenset({200, 404}), member=frozenset({200, 403}), body="organization"
-)
+OF_ORGANIZATION = Answers("GET POST", outsider=frozenset({200, 404}), member=frozenset({200, 403}), body="organization")
 OWN = Answers(outsider=NOTHING_OF_ACME)
 """What everybody who is signed in has of their own."""
 

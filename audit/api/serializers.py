@@ -19,8 +19,20 @@ class EventSerializer(serializers.ModelSerializer[Event]):
     class Meta:
         model = Event
         fields = [
-            "id", "at", "organization", "organization_name", "action", "actor_id", "actor_name", "target_type",
-            "target_id", "target_name", "session", "client_address", "client_agent", "detail",
+            "id",
+            "at",
+            "organization",
+            "organization_name",
+            "action",
+            "actor_id",
+            "actor_name",
+            "target_type",
+            "target_id",
+            "target_name",
+            "session",
+            "client_address",
+            "client_agent",
+            "detail",
         ]
         read_only_fields = fields
 
@@ -60,8 +72,17 @@ class RecordingSerializer(serializers.ModelSerializer[Recording]):
     class Meta:
         model = Recording
         fields = [
-            "session", "health", "health_detail", "started_at", "sealed_at", "duration", "output_bytes", "gap_bytes",
-            "output_sha256", "timeline_sha256", "links",
+            "session",
+            "health",
+            "health_detail",
+            "started_at",
+            "sealed_at",
+            "duration",
+            "output_bytes",
+            "gap_bytes",
+            "output_sha256",
+            "timeline_sha256",
+            "links",
         ]
         read_only_fields = fields
 

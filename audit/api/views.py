@@ -150,10 +150,17 @@ class Export(APIView):
         except JournalError as error:
             raise RecordingUnavailable(str(error)) from error
         thing = Thing("recording", session.uid, f"{recording.service_name} by {recording.user_name}")
-        record(action=action, actor=actor_of(request), organization=session.organization, thing=thing,
-               session_uid=session.uid, detail={"form": self.form, "health": recording.health})
-        return download(request._request, chunks, name=f"{session.uid}.{self.form}",
-                        content_type=self.content_type, inline=inline)
+        record(
+            action=action,
+            actor=actor_of(request),
+            organization=session.organization,
+            thing=thing,
+            session_uid=session.uid,
+            detail={"form": self.form, "health": recording.health},
+        )
+        return download(
+            request._request, chunks, name=f"{session.uid}.{self.form}", content_type=self.content_type, inline=inline
+        )
 
 
 class Cast(Export):

@@ -177,9 +177,12 @@ def decode_seal(content: bytes) -> Seal | None:
     except TypeError:
         return None
     sound = (
-        _is_count(seal.output_bytes) and _is_count(seal.gap_bytes)
-        and isinstance(seal.output_sha256, str) and isinstance(seal.timeline_sha256, str)
-        and isinstance(seal.duration, (int, float)) and isinstance(seal.recovered, bool)
+        _is_count(seal.output_bytes)
+        and _is_count(seal.gap_bytes)
+        and isinstance(seal.output_sha256, str)
+        and isinstance(seal.timeline_sha256, str)
+        and isinstance(seal.duration, (int, float))
+        and isinstance(seal.recovered, bool)
     )
     return seal if sound else None
 

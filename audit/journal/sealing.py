@@ -43,8 +43,12 @@ def _write_seal(folder: Path, directory: int, output: int) -> Seal:
     finally:
         os.close(timeline)
     sealed = Seal(
-        output_bytes=os.fstat(output).st_size, output_sha256=_sha256(output), timeline_sha256=timeline_sha256,
-        duration=duration, gap_bytes=gap_bytes, recovered=recovered,
+        output_bytes=os.fstat(output).st_size,
+        output_sha256=_sha256(output),
+        timeline_sha256=timeline_sha256,
+        duration=duration,
+        gap_bytes=gap_bytes,
+        recovered=recovered,
     )
     replace(directory, SEAL, encode_seal(sealed))
     return sealed

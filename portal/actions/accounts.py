@@ -158,9 +158,7 @@ def create_api_token(
 def revoke_api_token(*, actor: Actor, token: ApiToken) -> None:
     """End a token now, and the live sessions that were opened with it."""
     if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
-        record_account_event(
-            user=token.user, action=Action.TOKEN_REVOKED, actor=actor, detail={}, about=thing(token)
-        )
+        record_account_event(user=token.user, action=Action.TOKEN_REVOKED, actor=actor, detail={}, about=thing(token))
     transaction.on_commit(nudge_hosts)
 
 

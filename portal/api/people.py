@@ -162,5 +162,3 @@ class ApiTokenViewSet(Delete[ApiToken]):
 
     def delete_row(self, row: ApiToken) -> None:
         actions.revoke_api_token(actor=self.actor, token=row)
-
-

@@ -223,8 +223,12 @@ async def test_a_reader_that_leaves_ends_the_stream(writer: JournalWriter) -> No
 def happened(acme: Tenant, globex: Tenant) -> None:
     """One event of each tenant and one of none, besides those of making them."""
     for tenant in (acme, globex):
-        record(action=Action.SESSION_OPENED, actor=Actor(name="ann"), organization=tenant.organization,
-               session_uid="ws-" + "x" * 26)
+        record(
+            action=Action.SESSION_OPENED,
+            actor=Actor(name="ann"),
+            organization=tenant.organization,
+            session_uid="ws-" + "x" * 26,
+        )
     record(action=Action.SIGN_IN_FAILED, actor=PORTAL, organization=None)
 
 
@@ -256,8 +260,12 @@ def test_another_tenants_organization_in_the_filter_is_a_404(acme: Tenant, globe
 @pytest.mark.usefixtures("happened")
 def test_events_are_narrowed_by_each_filter(acme: Tenant) -> None:
     auditor = acme.users[Role.AUDITOR]
-    opened: list[dict[str, Any]] = [{"action": "session.opened"}, {"actor": "ann"}, {"session": "ws-" + "x" * 26},
-              {"action": "session.opened,session.ended", "organization": acme.organization.pk}]
+    opened: list[dict[str, Any]] = [
+        {"action": "session.opened"},
+        {"actor": "ann"},
+        {"session": "ws-" + "x" * 26},
+        {"action": "session.opened,session.ended", "organization": acme.organization.pk},
+    ]
     for query in opened:
         assert [event["action"] for event in events_of(auditor, **query)] == ["session.opened"]
     now = timezone.now()
@@ -268,8 +276,15 @@ def test_events_are_narrowed_by_each_filter(acme: Tenant) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    [{"organization": "x"}, {"organization": "-1"}, {"organization": "9" * 40}, {"action": "forged"},
-     {"since": "yesterday"}, {"actor": "a\x00b"}, {"actor": "x" * 200}],
+    [
+        {"organization": "x"},
+        {"organization": "-1"},
+        {"organization": "9" * 40},
+        {"action": "forged"},
+        {"since": "yesterday"},
+        {"actor": "a\x00b"},
+        {"actor": "x" * 200},
+    ],
 )
 def test_a_filter_that_makes_no_sense_names_the_field(acme: Tenant, query: dict[str, str]) -> None:
     answer = api(acme.users[Role.AUDITOR]).get("/api/v1/audit/events/", query)

@@ -34,8 +34,12 @@ def test_an_event_is_a_snapshot_of_who_what_and_where() -> None:
 def test_texts_that_are_too_long_or_unstorable_are_cut_and_kept() -> None:
     actor = Actor(id="9" * 99, name="n\x00" * 200, address="a" * 99, agent="b" * 999)
     made = record(
-        action=Action.CREATED, actor=actor, organization=None, thing=Thing("t" * 99, "i" * 99, "n" * 999),
-        session_uid="s" * 99, detail={"token": "hidden"},
+        action=Action.CREATED,
+        actor=actor,
+        organization=None,
+        thing=Thing("t" * 99, "i" * 99, "n" * 999),
+        session_uid="s" * 99,
+        detail={"token": "hidden"},
     )
     made.refresh_from_db()
     assert (len(made.actor_name), len(made.client_agent), len(made.target_name)) == (150, 255, 255)

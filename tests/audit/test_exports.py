@@ -24,7 +24,12 @@ def cast_of(folder: Path) -> tuple[dict[str, object], list[list[object]]]:
 def test_the_header_is_asciicast_v2(folder: Path) -> None:
     JournalWriter.create(folder, header(title="web by ann", command="bash -l", env={"TERM": "xterm-256color"})).close()
     assert cast_of(folder)[0] == {
-        "version": 2, "width": 80, "height": 24, "timestamp": 1795168800, "title": "web by ann", "command": "bash -l",
+        "version": 2,
+        "width": 80,
+        "height": 24,
+        "timestamp": 1795168800,
+        "title": "web by ann",
+        "command": "bash -l",
         "env": {"TERM": "xterm-256color"},
     }
 

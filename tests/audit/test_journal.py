@@ -55,7 +55,12 @@ def test_every_kind_of_event_comes_back_in_order(writer: JournalWriter, folder: 
     writer.gap(10)
     writer.output(b"ls")
     assert events(folder) == [
-        ("o", 2), ("i", "l\u00e9\ud83d\x00\n\u2028"), ("r", "100x30"), ("m", "deployed"), ("g", 10), ("o", 2),
+        ("o", 2),
+        ("i", "l\u00e9\ud83d\x00\n\u2028"),
+        ("r", "100x30"),
+        ("m", "deployed"),
+        ("g", 10),
+        ("o", 2),
     ]
     assert timed(folder)[-1].offset == 12
 
@@ -119,7 +124,10 @@ def test_a_closed_journal_refuses_everything_in_a_sentence(writer: JournalWriter
     writer.close()
     writer.close()
     calls: list[Callable[[], None]] = [
-        lambda: writer.output(b"x"), lambda: writer.gap(1), lambda: writer.marker("x"), writer.sync,
+        lambda: writer.output(b"x"),
+        lambda: writer.gap(1),
+        lambda: writer.marker("x"),
+        writer.sync,
     ]
     for call in calls:
         with pytest.raises(JournalError, match="closed"):
@@ -147,8 +155,22 @@ def test_a_torn_last_line_is_left_out(writer: JournalWriter, folder: Path) -> No
 
 @pytest.mark.parametrize(
     "line",
-    [b"rubbish", b'[0.0,"o",1]', b'[9,"x",1]', b'[9,"o",-1]', b'[9,"o",true]', b'[NaN,"o",1]', b'[9,"r",5]', b"[9]",
-     b'{"o":1}', b"\x00" * 30, b'[9,"o",1e400]', b"[" * 90_000, b'[9,["o"],1]', b"7"],
+    [
+        b"rubbish",
+        b'[0.0,"o",1]',
+        b'[9,"x",1]',
+        b'[9,"o",-1]',
+        b'[9,"o",true]',
+        b'[NaN,"o",1]',
+        b'[9,"r",5]',
+        b"[9]",
+        b'{"o":1}',
+        b"\x00" * 30,
+        b'[9,"o",1e400]',
+        b"[" * 90_000,
+        b'[9,["o"],1]',
+        b"7",
+    ],
 )
 def test_a_damaged_line_is_named_by_its_place(writer: JournalWriter, folder: Path, line: bytes) -> None:
     writer.output(b"abc")

@@ -151,7 +151,9 @@ def test_sealing_again_returns_the_seal_and_finishes_what_a_crash_left(writer: J
     (folder / "output").chmod(0o600)
     assert seal(folder) == sealed
     assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == {
-        "output": 0o400, "timeline": 0o400, "seal": 0o400,
+        "output": 0o400,
+        "timeline": 0o400,
+        "seal": 0o400,
     }
 
 
@@ -203,8 +205,10 @@ while True:
 
 def test_what_was_handed_over_before_a_kill_is_on_record(folder: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", WRITE_UNTIL_KILLED, str(folder)], cwd=Path(__file__).parents[2],
-        stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-c", WRITE_UNTIL_KILLED, str(folder)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     confirmed = 0
@@ -259,7 +263,7 @@ def test_whatever_was_written_and_however_it_ended_the_bytes_are_equal(
             expected += b"killed between the two writes"
         case ("output", bytes(unfinished)):
             append(folder / "output", unfinished)
-            append(timeline, b'[9.0000')
+            append(timeline, b"[9.0000")
             expected += unfinished
     sealed = seal(folder)
     assert read_output(folder, 0, len(expected) + 10) == expected

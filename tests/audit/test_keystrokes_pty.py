@@ -112,7 +112,7 @@ def everything(folder: Path) -> bytes:
     ("command", "prompt"),
     [
         ("read -r -s -p 'Pass''word: ' answer; echo", "Password: "),
-        (f"{sys.executable} -c 'import getpass; getpass.getpass(\"Pass\" \"word: \")'", "Password: "),
+        (f'{sys.executable} -c \'import getpass; getpass.getpass("Pass" "word: ")\'', "Password: "),
         ("stty -echo; printf 'rea''dy:'; cat >/dev/null", "ready:"),
         ("for i in 1 2 3 4 5 6 7 8 9; do read -rsn1 c; printf '*'; done; read -rs c; echo", ""),
     ],

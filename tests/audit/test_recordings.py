@@ -26,9 +26,20 @@ def test_a_journal_stands_below_its_root_in_a_folder_by_time(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "uid",
-    ["", "..", "../../etc/passwd", "ws-../../../../../../../etc/pa", "ws-" + "x" * 25, "ws-" + "x" * 27,
-     "WS-" + "x" * 26, "ws-" + "x" * 25 + "/", "ws-" + "x" * 26 + "\n", "ws-" + "%" * 26,
-     "ws-" + "x" * 25 + "\u0663", "/s-" + "x" * 26],
+    [
+        "",
+        "..",
+        "../../etc/passwd",
+        "ws-../../../../../../../etc/pa",
+        "ws-" + "x" * 25,
+        "ws-" + "x" * 27,
+        "WS-" + "x" * 26,
+        "ws-" + "x" * 25 + "/",
+        "ws-" + "x" * 26 + "\n",
+        "ws-" + "%" * 26,
+        "ws-" + "x" * 25 + "\u0663",
+        "/s-" + "x" * 26,
+    ],
 )
 def test_nothing_but_a_uid_makes_a_folder(tmp_path: Path, uid: str) -> None:
     with pytest.raises(ValueError, match="is no session's uid"):
@@ -63,7 +74,10 @@ def test_opening_twice_gives_the_same_recording(acme: Tenant) -> None:
     session = make_session(acme)
     first, second = (
         open_recording(
-            session_uid=session.uid, organization=acme.organization, title="t" * 999, user_name="ann",
+            session_uid=session.uid,
+            organization=acme.organization,
+            title="t" * 999,
+            user_name="ann",
             service_name="web",
         )
         for _ in range(2)

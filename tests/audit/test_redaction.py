@@ -13,9 +13,33 @@ from audit.redaction import MAX_ITEMS, MAX_TEXT, MAX_TOTAL, REMOVED, names_a_sec
 
 @pytest.mark.parametrize(
     "name",
-    ["password", "Password1", "new_password", "passwd", "token", "accessToken", "refresh-token", "client_secret",
-     "credentials", "sealed_credentials", "kubeconfig", "KUBECONFIG", "key", "api_key", "apiKey", "privateKey",
-     "ssh-key", "Authorization", "Cookie", "session cookie", "keys", "auth", "tls.key", "PASSPHRASE", "APIKey"],
+    [
+        "password",
+        "Password1",
+        "new_password",
+        "passwd",
+        "token",
+        "accessToken",
+        "refresh-token",
+        "client_secret",
+        "credentials",
+        "sealed_credentials",
+        "kubeconfig",
+        "KUBECONFIG",
+        "key",
+        "api_key",
+        "apiKey",
+        "privateKey",
+        "ssh-key",
+        "Authorization",
+        "Cookie",
+        "session cookie",
+        "keys",
+        "auth",
+        "tls.key",
+        "PASSPHRASE",
+        "APIKey",
+    ],
 )
 def test_names_of_secrets_are_known(name: str) -> None:
     assert names_a_secret(name)
@@ -63,7 +87,9 @@ def test_times_words_and_sets_become_json() -> None:
 
     at = datetime(2026, 11, 20, tzinfo=UTC)
     assert storable_detail({"at": at, "permissions": frozenset({Word.SHELL, "exec"}), Word.SHELL: Word.SHELL}) == {
-        "at": "2026-11-20T00:00:00+00:00", "permissions": ["exec", "shell"], "shell": "shell",
+        "at": "2026-11-20T00:00:00+00:00",
+        "permissions": ["exec", "shell"],
+        "shell": "shell",
     }
 
 

@@ -18,11 +18,24 @@ def make_session(tenant: Tenant, role: Role = Role.DEVELOPER, **changes: object)
     """A stopped shell session of the tenant's user with that role."""
     user = tenant.users[role]
     fields: dict[str, object] = {
-        "uid": new_uid(Kind.SHELL, Via.WEB), "organization": tenant.organization, "service": tenant.service,
-        "user": user, "kind": Kind.SHELL, "via": Via.WEB, "state": State.STOPPED, "end_reason": EndReason.EXITED,
-        "user_name": user.username, "organization_name": tenant.organization.name, "stack_name": "Shop",
-        "service_name": "Web", "session_limit": 15, "idle_timeout": 1800, "reconnect_grace": 60,
-        "detach_ttl_max": 86400, "recording_mode": "strict", "record_input": False,
+        "uid": new_uid(Kind.SHELL, Via.WEB),
+        "organization": tenant.organization,
+        "service": tenant.service,
+        "user": user,
+        "kind": Kind.SHELL,
+        "via": Via.WEB,
+        "state": State.STOPPED,
+        "end_reason": EndReason.EXITED,
+        "user_name": user.username,
+        "organization_name": tenant.organization.name,
+        "stack_name": "Shop",
+        "service_name": "Web",
+        "session_limit": 15,
+        "idle_timeout": 1800,
+        "reconnect_grace": 60,
+        "detach_ttl_max": 86400,
+        "recording_mode": "strict",
+        "record_input": False,
         "attach_by": timezone.now() + timedelta(seconds=60),
     }
     return Session.objects.create(**(fields | changes))
@@ -31,8 +44,11 @@ def make_session(tenant: Tenant, role: Role = Role.DEVELOPER, **changes: object)
 def begin_recording(session: Session) -> tuple[Recording, JournalWriter]:
     """The recording of `session` and its live journal."""
     recording = open_recording(
-        session_uid=session.uid, organization=session.organization, title=session.title,
-        user_name=session.user_name, service_name=session.service_name,
+        session_uid=session.uid,
+        organization=session.organization,
+        title=session.title,
+        user_name=session.user_name,
+        service_name=session.service_name,
     )
     header = JournalHeader(
         session_uid=session.uid, cols=80, rows=24, started_at=recording.started_at.isoformat(), title="Web by somebody"

@@ -75,7 +75,9 @@ async def test_a_megabyte_in_one_frame_arrives_whole(each_url: str, lab: Lab, si
 
 async def test_resize_reaches_the_program(each_url: str, lab: Lab, sign_in: SignIn) -> None:
     _, terminal = await sign_in(lab, at=each_url).shell(
-        "sh", "-c", "printf ready; while sleep 0.05; do new=$(stty size); [ \"$new\" = \"$old\" ] || echo $new; old=$new; done"
+        "sh",
+        "-c",
+        'printf ready; while sleep 0.05; do new=$(stty size); [ "$new" = "$old" ] || echo $new; old=$new; done',
     )
     await terminal.until(b"ready")
     await terminal.send(type="resize", cols=77, rows=33)

@@ -165,7 +165,8 @@ def busy(port: int, count: int) -> Iterator[None]:
     """`count` other sessions that print ten lines a second each, and clients that read them."""
     command = [sys.executable, "-m", "benchmarks.load", str(port), "bench", PASSWORD, "bench", str(count)]
     load = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert load.stdin and load.stdout
+    assert load.stdin is not None
+    assert load.stdout is not None
     try:
         if load.stdout.readline().strip() != b"ready":
             raise RuntimeError("the load did not start")

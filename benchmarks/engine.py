@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import docker
+import requests
 
 IMAGE = os.environ.get("BENCHMARK_IMAGE", "testbed/debian:1")
 
@@ -47,5 +48,5 @@ def _remove(api: docker.APIClient, container: str) -> None:
         try:
             api.remove_container(container, force=True)
             return
-        except docker.errors.APIError:
+        except (docker.errors.APIError, requests.exceptions.Timeout):
             time.sleep(1 + attempt)

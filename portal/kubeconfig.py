@@ -37,10 +37,10 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "an alias", self.peek_event().start_mark)
+            raise yaml.composer.ComposerError(None, None, "an alias", None)
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise yaml.composer.ComposerError(None, None, "too deep", self.peek_event().start_mark)
+            raise yaml.composer.ComposerError(None, None, "too deep", None)
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node

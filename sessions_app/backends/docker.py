@@ -5,6 +5,7 @@ Options: `host` (`unix:///path` or `tcp://host:port`) and `tls_verify`; credenti
 
 import asyncio
 import fnmatch
+import re
 import time
 import weakref
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ from sessions_app.backends.base import (
     ProviderUnreachable,
     Selector,
 )
-from sessions_app.backends.docker_engine import Address, Engine
+from sessions_app.backends.docker_engine import Address, Engine, reading, text
 from sessions_app.backends.docker_stream import DockerStream, read_buffer, start_request, stdout_of
 from sessions_app.backends.launch import launch, session_environment
 
@@ -52,6 +53,7 @@ KILLED = 128 + 9
 POLL = 0.02
 """Seconds between two questions of such a wait."""
 
+_IDENTIFIER = re.compile(r"[A-Za-z0-9]{1,128}")
 _KUBELET_PREFIX = "k8s_"
 
 
@@ -66,14 +68,16 @@ class DockerBackend(Backend):
         self._streams: weakref.WeakSet[DockerStream] = weakref.WeakSet()
 
     async def check(self) -> str:
-        version = await self._engine.call("version")
-        return f"Docker Engine {version.get('Version', '')}".strip()
+        answer = await self._engine.call("version")
+        with reading():
+            return f"Docker Engine {text(answer.get('Version', ''))}".strip()
 
     async def containers(self, selector: Selector) -> list[Container]:
         labels = _label_filters(selector)
         pattern = names.pattern(selector.value) if selector.kind == "name" else "*"
         listed = await self._engine.call("containers", filters={"label": labels} if labels else None)
-        found = [_container(entry) for entry in listed]
+        with reading():
+            found = [_container(entry) for entry in listed]
         return sorted(
             (container for container in found if fnmatch.fnmatchcase(container.container_name, pattern)),
             key=lambda container: (container.state != "running", container.container_name),
@@ -81,10 +85,11 @@ class DockerBackend(Backend):
 
     async def discover(self, limit: int) -> list[tuple[Selector, str]]:
         found: dict[Selector, str] = {}
-        for entry in await self._engine.call("containers"):
-            container = _container(entry)
-            labels = entry.get("Labels") or {}
-            project, service = labels.get(PROJECT_LABEL), labels.get(SERVICE_LABEL)
+        listed = await self._engine.call("containers")
+        with reading():
+            containers = [_container(entry) for entry in listed]
+        for container in containers:
+            project, service = container.namespace, container.deployment_name
             if container.container_name.startswith(_KUBELET_PREFIX):
                 continue  # A kubelet's containers belong to its cluster.
             if project and service:
@@ -103,7 +108,11 @@ class DockerBackend(Backend):
         launched = await launch(request, sink, open_stream, export=False)
         self._leaders.remember(request.session_uid, launched.leader)
         if not launched.sized:
-            await launched.stream.resize(request.cols, request.rows)
+            try:
+                await launched.stream.resize(request.cols, request.rows)
+            except BaseException:
+                await launched.stream.close()
+                raise
         return launched.stream
 
     async def end_processes(self, session_uid: str, container: Container, *, kill_protected: bool) -> CleanupReport:
@@ -125,10 +134,9 @@ class DockerBackend(Backend):
     async def running(self, container: Container) -> bool:
         target = names.docker_container(container.id or container.container_name)
         try:
-            inspected = await self._engine.call("inspect_container", target, about=container.container_name)
+            return await self._is_running(target, container.container_name)
         except ContainerGone:
             return False
-        return bool(inspected["State"]["Running"])
 
     async def close(self) -> None:
         for stream in list(self._streams):
@@ -158,7 +166,8 @@ class DockerBackend(Backend):
             detach_keys=keys,
             about=about,
         )
-        exec_id = str(created["Id"])
+        with reading():
+            exec_id = _identifier(created["Id"])
 
         async def ending() -> tuple[int | None, BackendError | None]:
             return await self._ending(exec_id, target, about)
@@ -199,23 +208,41 @@ class DockerBackend(Backend):
         deadline = time.monotonic() + EXIT_WAIT
         while True:
             state = await self._engine.call("exec_inspect", exec_id, about=about)
-            if not state["Running"] and state["ExitCode"] is not None:
-                return int(state["ExitCode"])
+            with reading():
+                if not state["Running"] and state["ExitCode"] is not None:
+                    return _exit_code(state["ExitCode"])
             if time.monotonic() > deadline:
                 return None
             await asyncio.sleep(POLL)
+
+    async def _is_running(self, target: str, about: str) -> bool:
+        inspected = await self._engine.call("inspect_container", target, about=about)
+        with reading():
+            return bool(inspected["State"]["Running"])
 
     async def _container_gone(self, target: str, about: str) -> bool:
         deadline = time.monotonic() + GONE_WAIT
         while time.monotonic() < deadline:
             try:
-                state = (await self._engine.call("inspect_container", target, about=about))["State"]
+                if not await self._is_running(target, about):
+                    return True
             except ContainerGone:
-                return True
-            if not state["Running"]:
                 return True
             await asyncio.sleep(POLL)
         return False
+
+
+def _identifier(value: object) -> str:
+    """The id of a container or an exec: it becomes a part of addresses."""
+    if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
+        raise ValueError("no id")
+    return value
+
+
+def _exit_code(value: object) -> int:
+    if not isinstance(value, int) or abs(value) >= 2**31:
+        raise TypeError("no exit code")
+    return value
 
 
 def _label_filters(selector: Selector) -> list[str]:
@@ -238,15 +265,16 @@ def _label_filters(selector: Selector) -> list[str]:
 
 
 def _container(entry: Mapping[str, Any]) -> Container:
-    """One entry of the engine's list."""
+    """One entry of the engine's list, in a `reading` block."""
     labels = entry.get("Labels") or {}
-    state = str(entry.get("State") or "unknown").lower()
+    state = text(entry.get("State") or "unknown").lower()
+    identifier = _identifier(entry["Id"])
     return Container(
-        container_name=next(iter(entry.get("Names") or [entry["Id"][:12]])).lstrip("/"),
-        namespace=labels.get(PROJECT_LABEL, ""),
-        id=entry["Id"],
-        deployment_name=labels.get(SERVICE_LABEL, ""),
-        image=entry.get("Image", ""),
+        container_name=text(next(iter(entry.get("Names") or [identifier[:12]]))).lstrip("/"),
+        namespace=text(labels.get(PROJECT_LABEL, "")),
+        id=identifier,
+        deployment_name=text(labels.get(SERVICE_LABEL, "")),
+        image=text(entry.get("Image") or "", 1024),
         state=state,
         ready=state == "running" and "(unhealthy)" not in str(entry.get("Status", "")),
     )

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-import json
+import logging
+import re
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -28,6 +29,7 @@ from sessions_app.backends.base import (
     ProviderRefused,
     ProviderUnreachable,
 )
+from sessions_app.backends.launch import printable
 from sessions_app.backends.tls import client_context
 
 THREADS = 8
@@ -38,6 +40,17 @@ OLDEST_API = "1.25"
 
 DEAD_PEER_SECONDS = 60
 """Seconds after which an idle TCP peer that has vanished is given up; probes begin at half of it."""
+
+MAX_LOGGED = 300
+"""Characters of what an engine said that go to the log."""
+
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+NO_ADDRESS = "The provider's host is not the address of a Docker Engine. It reads unix:///path or tcp://host:port."
+NO_ENGINE = "What is at the provider's address does not answer like a Docker Engine. Check the address and its port."
+
+_VERSION = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}")
+
+logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 Protocol = TypeVar("Protocol", bound=asyncio.BaseProtocol)
@@ -61,13 +74,11 @@ class Address:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise ProviderMisconfigured(f"“{url}” is not the address of a Docker Engine.") from error
+            raise ProviderMisconfigured(NO_ADDRESS) from error
         if parts.scheme == "unix" and parts.path:
             return cls(url, path=parts.path)
         if parts.scheme not in ("tcp", "http", "https") or not parts.hostname or parts.username:
-            raise ProviderMisconfigured(
-                f"“{url}” is not the address of a Docker Engine. It reads unix:///path or tcp://host:port."
-            )
+            raise ProviderMisconfigured(NO_ADDRESS)
         # As with the docker command, certificates or `tls_verify` mean TLS; a plain tcp:// address means none.
         verify = options.get("tls_verify")
         secured = parts.scheme == "https" or bool(verify) or any(credentials.get(key) for key in ("ca", "cert", "key"))
@@ -129,7 +140,7 @@ class Engine:
                 return await self._run(lambda: getattr(client, method)(*args, **kwargs))
         except APIError as error:
             raise explain_status(error.status_code or 500, str(error.explanation or error), about) from error
-        except (DockerException, requests.RequestException, OSError, TimeoutError, ValueError, KeyError) as error:
+        except (DockerException, requests.RequestException, OSError, TimeoutError, *MALFORMED) as error:
             raise explain_connection(error, self.address) from error
 
     async def api_version(self) -> str:
@@ -161,7 +172,9 @@ class Engine:
 
     def _make_client(self) -> docker.APIClient:
         with contextlib.closing(self._bare_client(OLDEST_API)) as asking:
-            offered = str(asking.version(api_version=False)["ApiVersion"])
+            offered = text(asking.version(api_version=False)["ApiVersion"])
+        if not _VERSION.fullmatch(offered):
+            raise ValueError("no API version")
         version = offered if version_lt(offered, DEFAULT_DOCKER_API_VERSION) else DEFAULT_DOCKER_API_VERSION
         if version_lt(version, OLDEST_API):
             raise ProviderMisconfigured("This Docker Engine is older than 1.13 and cannot be used.")
@@ -198,42 +211,52 @@ class _ContextAdapter(HTTPAdapter):
 
 
 def explain_connection(error: BaseException, address: Address) -> BackendError:
-    """Why nothing came of a connection, in words."""
+    """Why nothing came of a connection, in words that anybody may read: where it led to is for the log."""
+    chain = _causes(error)
+    logger.warning("the Docker Engine at %s: %s", address.shown, printable("; ".join(map(repr, chain)), MAX_LOGGED))
+    for link in chain:
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return ProviderMisconfigured(
+                "The Docker Engine's certificate is not one that the provider's CA has signed. Correct the CA."
+            )
+        if isinstance(link, ssl.SSLError):
+            return ProviderMisconfigured(
+                "No TLS connection with the Docker Engine: check its port, CA and client certificate."
+            )
+        if isinstance(link, FileNotFoundError):
+            return ProviderUnreachable("The Docker Engine's socket does not exist. Check that the engine runs.")
+        if isinstance(link, PermissionError):
+            return ProviderMisconfigured("The portal's user may not open the Docker Engine's socket.")
+        if isinstance(link, ConnectionRefusedError):
+            return ProviderUnreachable("Nothing listens at the Docker Engine's address. Check that the engine runs.")
+        if isinstance(link, socket.gaierror):
+            return ProviderUnreachable("The Docker Engine's host name cannot be resolved. Check its address.")
+        if isinstance(link, TimeoutError | requests.Timeout):
+            return ProviderUnreachable("The Docker Engine did not answer in time. Check that it runs, and try again.")
+        if isinstance(link, MALFORMED) and not isinstance(link, OSError):
+            return ProviderMisconfigured(NO_ENGINE)
+    hint = " It may not accept the provider's client certificate." if address.tls else " Try again in a moment."
+    return ProviderUnreachable(f"The connection to the Docker Engine broke.{hint}")
+
+
+def _causes(error: BaseException) -> list[BaseException]:
     chain: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in chain:
         chain.append(cause)
         reason = getattr(cause, "reason", None) or next((arg for arg in cause.args if isinstance(arg, Exception)), None)
         cause = reason if isinstance(reason, BaseException) else cause.__cause__ or cause.__context__
-    where = f"the Docker Engine at {address.shown}"
-    for link in chain:
-        if isinstance(link, ssl.SSLCertVerificationError):
-            return ProviderMisconfigured(f"The certificate of {where} is not one that the provider's CA has signed.")
-        if isinstance(link, ssl.SSLError):
-            return ProviderMisconfigured(f"No TLS connection with {where}: check its port, CA and client certificate.")
-        if isinstance(link, FileNotFoundError):
-            return ProviderUnreachable(f"There is no socket of {where}. Check that the engine runs.")
-        if isinstance(link, PermissionError):
-            return ProviderMisconfigured(f"The portal's user may not open {where}.")
-        if isinstance(link, ConnectionRefusedError):
-            return ProviderUnreachable(f"Nothing listens for {where}. Check that the engine runs.")
-        if isinstance(link, socket.gaierror):
-            return ProviderUnreachable(f"The name of {where} cannot be resolved.")
-        if isinstance(link, json.JSONDecodeError | KeyError):
-            return ProviderMisconfigured(f"What answers for {where} is not a Docker Engine.")
-        if isinstance(link, TimeoutError | requests.Timeout):
-            return ProviderUnreachable(f"No answer from {where} in time.")
-    hint = " It may not accept the provider's client certificate." if address.tls else ""
-    return ProviderUnreachable(f"The connection to {where} broke.{hint}")
+    return chain
 
 
 def explain_status(status: int, message: str, about: str) -> BackendError:
-    """An engine's error answer, in words."""
-    message = " ".join(message.split())[:300]
+    """An engine's error answer, in words of ours; its own go to the log."""
+    logger.warning("a Docker Engine answered %d about %s: %s", status, about or "-", printable(message, MAX_LOGGED))
     if "OCI runtime exec failed" in message:
-        return CommandNotFound(message)
+        return CommandNotFound("The container has no such program.")
     if status == 404:
-        return ContainerGone(f"The container {about} does not exist any more." if about else message)
+        what = f"The container {about}" if about else "What was asked for"
+        return ContainerGone(f"{what} does not exist any more.")
     if status == 409 and "is not running" in message:
         return ContainerGone(f"The container {about} is not running.")
     if status == 409 and "is restarting" in message:
@@ -241,5 +264,24 @@ def explain_status(status: int, message: str, about: str) -> BackendError:
     if status == 409 and "is paused" in message:
         return BackendError(f"The container {about} is paused. Unpause it and try again.")
     if status in (401, 403):
-        return ProviderRefused(f"The Docker Engine does not allow this: {message}")
-    return BackendError(f"The Docker Engine answered with an error: {message}")
+        return ProviderRefused("The Docker Engine does not allow this. Whoever manages the provider can change that.")
+    return BackendError(
+        f"The Docker Engine answered with an error ({status}). Try again; the portal's log has what it said."
+    )
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Around the reading of an answer: what has not the shape of an engine's is `ProviderMisconfigured`."""
+    try:
+        yield
+    except MALFORMED as error:
+        logger.warning("an answer that is no Docker Engine's: %r", error)
+        raise ProviderMisconfigured(NO_ENGINE) from error
+
+
+def text(value: object, longest: int = 253) -> str:
+    """A text of an answer, in a `reading` block, cut where no name of ours is longer."""
+    if not isinstance(value, str):
+        raise TypeError(f"a text was expected, not {type(value).__name__}")
+    return value[:longest]

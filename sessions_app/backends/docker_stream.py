@@ -76,7 +76,7 @@ class DockerStream(asyncio.BufferedProtocol, ExecStream):
                 await asyncio.shield(self._upgraded)
         except TimeoutError:
             await self.close()
-            raise ProviderUnreachable(f"The Docker Engine at {address.shown} did not start the program.") from None
+            raise ProviderUnreachable("The Docker Engine did not start the program in time. Try again.") from None
         except BaseException:
             await self.close()
             raise

@@ -5,6 +5,7 @@ same TLS context and token.
 """
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
@@ -17,14 +18,19 @@ from yarl import URL
 
 from sessions_app.backends.base import CALL_TIMEOUT, CONNECT_TIMEOUT, Container, ProviderMisconfigured
 from sessions_app.backends.kubernetes_access import ClusterAccess
-from sessions_app.backends.kubernetes_errors import explain
+from sessions_app.backends.kubernetes_errors import MALFORMED, NO_API_SERVER, explain, reading
 from sessions_app.backends.launch import where
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 """The exec subprotocols, the newer one first."""
 
+MAX_MESSAGE = 4 * 1024 * 1024
+"""Bytes of one message of an exec. API servers send 32 KiB at a time; whoever sends more wants to fill our memory."""
+
 CLOSE_TIMEOUT = 0.5
 """Seconds an exec's WebSocket waits for the other side's close frame."""
+
+logger = logging.getLogger(__name__)
 
 Asked = ParamSpec("Asked")
 Result = TypeVar("Result")
@@ -47,6 +53,8 @@ class Cluster:
                 host=self.access.server,
                 tls_server_name=self.access.server_name or None,
                 proxy=self.access.proxy or None,
+                # The portal's own proxy and netrc are not for an address that a tenant has chosen.
+                client_session_kwargs={"trust_env": False},
             )
             if self.access.token is not None:
                 token = self.access.token
@@ -69,15 +77,15 @@ class Cluster:
                 return await ask(*args, **kwargs)
         except (OpenApiException, aiohttp.ClientError, OSError, TimeoutError) as error:
             raise explain(error, self.access.server, about) from error
-        except ValueError as error:
-            raise ProviderMisconfigured(
-                f"What answers at {self.access.server} does not speak as a Kubernetes API server does."
-            ) from error
+        except MALFORMED as error:
+            logger.warning("an answer that is no API server's at %s: %s", self.access.server, type(error).__name__)
+            raise ProviderMisconfigured(NO_API_SERVER) from error
 
     async def version(self) -> str:
         """Such as v1.29.3."""
         answer: Any = await self.call("", VersionApi(self.api).get_code)
-        return str(answer.git_version)
+        with reading():
+            return str(answer.git_version)[:100]
 
     async def open_exec(self, target: Container, argv: Sequence[str], *, tty: bool) -> aiohttp.ClientWebSocketResponse:
         """The WebSocket of an exec. Raises a `BackendError`. The target's names must have been checked."""
@@ -96,7 +104,7 @@ class Cluster:
                     headers=self._headers(),
                     protocols=PROTOCOLS,
                     autoping=False,
-                    max_msg_size=0,
+                    max_msg_size=MAX_MESSAGE,
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT),
                     proxy=self.access.proxy or None,
                     server_hostname=self.access.server_name or None,
@@ -121,7 +129,7 @@ class Cluster:
         if self._session is None:
             # No limit: each exec holds its connection for as long as it lives.
             connector = aiohttp.TCPConnector(ssl=self._tls, limit=0)
-            self._session = aiohttp.ClientSession(connector=connector, trust_env=True)
+            self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
         return self._session
 
     def _headers(self) -> dict[str, str]:

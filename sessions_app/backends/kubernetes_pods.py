@@ -9,6 +9,7 @@ from kubernetes.aio.client import AppsV1Api, CoreV1Api
 from sessions_app.backends import names
 from sessions_app.backends.base import BackendError, Container, ContainerGone, InvalidTarget, ProviderRefused, Selector
 from sessions_app.backends.kubernetes_cluster import Cluster
+from sessions_app.backends.kubernetes_errors import reading
 
 PAGE = 500
 """Pods asked for at a time."""
@@ -25,30 +26,35 @@ async def containers(cluster: Cluster, selector: Selector) -> list[Container]:
     namespace = names.namespace(selector.namespace)
     preferred = names.pod_container(selector.container_name) if selector.container_name else ""
     found: list[Container] = []
-    for pod in await _pods(cluster, namespace, selector):
-        found += _containers_of(pod, preferred)
+    with reading():
+        for pod in await _pods(cluster, namespace, selector):
+            found += _containers_of(pod, preferred)
     return sorted(found, key=lambda each: (each.state != "running", each.pod_name, not each.default))
 
 
 async def running(cluster: Cluster, target: Container) -> bool:
     """Whether one container runs, in a pod that is being deleted too: its programs go on until they are stopped."""
     try:
-        status = _status_of(await _read(cluster, target), target)
+        with reading():
+            status = _status_of(await _read(cluster, target), target)
+            return status is not None and _state(status)[0] == "running"
     except ContainerGone:
         return False
-    return status is not None and _state(status)[0] == "running"
 
 
 async def gone(cluster: Cluster, target: Container) -> ContainerGone | None:
     """Why a container is no place to be in any more, in words; None while it is one."""
     try:
-        pod = await _read(cluster, target)
-        status = _status_of(pod, target)
+        with reading():
+            pod = await _read(cluster, target)
+            status = _status_of(pod, target)
+            leaving = pod.metadata.deletion_timestamp is not None
+            runs = status is not None and _state(status)[0] == "running"
     except ContainerGone as error:
         return error
-    if pod.metadata.deletion_timestamp is not None:
+    if leaving:
         return ContainerGone(f"The pod {target.pod_name} is being deleted.")
-    if status is None or _state(status)[0] != "running":
+    if not runs:
         return ContainerGone(f"The container {target.container_name} of {target.pod_name} is not running.")
     return None
 
@@ -84,10 +90,11 @@ async def discover(cluster: Cluster, limit: int) -> list[tuple[Selector, str]]:
                 raise
             in_one = getattr(apps, f"list_namespaced_{kind}")
             listed = await cluster.call("", in_one, own, limit=PAGE)
-        for workload in listed.items:
-            namespace, name = workload.metadata.namespace, workload.metadata.name
-            if not namespace.startswith("kube-"):
-                found[Selector(namespace, "workload", name)] = f"{namespace} / {name}"
+        with reading():
+            for workload in listed.items:
+                namespace, name = workload.metadata.namespace, workload.metadata.name
+                if not namespace.startswith("kube-"):
+                    found[Selector(namespace, "workload", name)] = f"{namespace} / {name}"
     return sorted(found.items(), key=lambda item: item[1])[:limit]
 
 

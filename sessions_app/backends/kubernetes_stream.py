@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import aiohttp
 
@@ -22,7 +23,7 @@ from sessions_app.backends.base import (
 from sessions_app.backends.kubernetes_errors import explain_exec_status
 
 KEEPALIVE = 20.0
-"""Seconds without input after which a ping goes out: load balancers cut a connection that is silent for a minute."""
+"""Seconds between two pings: load balancers cut a connection that is silent for a minute."""
 
 SILENCE = 3 * KEEPALIVE
 """Seconds without a byte or a pong after which the other side is taken for dead."""
@@ -60,6 +61,7 @@ class KubernetesStream(ExecStream):
         self._reading.set()
         self._heard = self._loop.time()
         self._status: object = None
+        self._closing = False
         self._over = False
         if size is not None:
             self._queue(RESIZE, _size(*size))
@@ -86,6 +88,7 @@ class KubernetesStream(ExecStream):
         self._queue(RESIZE, _size(cols, rows))
 
     async def close(self) -> None:
+        self._closing = True
         if not self._task.done():
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -95,15 +98,22 @@ class KubernetesStream(ExecStream):
     # How it runs and ends
 
     async def _run(self) -> None:
+        exit_code: int | None = None
+        error: BackendError | None = BackendError("The stream ended and the cluster could not be asked why.")
         writer = self._loop.create_task(self._write_frames())
         try:
-            error = await self._read()
+            try:
+                broken = await self._read()
+            finally:
+                writer.cancel()
+                await asyncio.gather(writer, return_exceptions=True)
+            await self._websocket.close()
+            status, failure = explain_exec_status(self._status)
+            exit_code, error = await self._ending(status, failure or broken)
         finally:
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
-        await self._websocket.close()
-        exit_code, failure = explain_exec_status(self._status)
-        self._end(*await self._ending(exit_code, failure or error))
+            # Whatever went wrong: a session must not stay active on a stream that is dead.
+            if not self._closing:
+                self._end(exit_code, error)
 
     async def _read(self) -> BackendError | None:
         """Deliver output until the stream's end. Returns what broke it, if something did."""
@@ -122,32 +132,43 @@ class KubernetesStream(ExecStream):
                     sink.output(data[1:])
                 elif len(data) > 1 and data[0] == STATUS:
                     self._status = _parsed(data[1:])
-            elif message.type is aiohttp.WSMsgType.PING:
-                await websocket.pong(data)
+            elif message.type is aiohttp.WSMsgType.PING and await self._answer(data):
+                continue
             elif message.type is not aiohttp.WSMsgType.PONG:
                 if self._status is not None:
                     return None
                 return ProviderUnreachable("The connection to the cluster broke while the program was running.")
 
+    async def _answer(self, ping: bytes) -> bool:
+        """Answer a ping. False: the connection takes nothing any more."""
+        try:
+            await self._websocket.pong(ping)
+        except (aiohttp.ClientError, OSError):
+            return False
+        return True
+
     async def _write_frames(self) -> None:
-        """Send what is queued, in order; ping when there is nothing to send."""
+        """Send what is queued, in order, and a ping whenever it is time for one, however much there is to send."""
+        ping_at = self._loop.time() + KEEPALIVE
         try:
             while True:
-                while self._frames:
+                while self._frames and self._loop.time() < ping_at:
                     frame = self._frames.popleft()
                     await self._websocket.send_bytes(frame)
                     self._queued -= len(frame)
                     if self._queued < WRITE_HIGH_WATER:
                         self._drained.set()
-                self._wake.clear()
-                try:
-                    async with asyncio.timeout(KEEPALIVE):
-                        await self._wake.wait()
-                except TimeoutError:
-                    await self._websocket.ping()
+                if self._loop.time() >= ping_at:
                     if self._reading.is_set() and self._loop.time() - self._heard > SILENCE:
                         await self._websocket.close()  # The reader sees it, and tells.
                         return
+                    await self._websocket.ping()
+                    ping_at = self._loop.time() + KEEPALIVE
+                    continue
+                self._wake.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(ping_at):
+                        await self._wake.wait()
         except (aiohttp.ClientError, OSError):
             return
         finally:

@@ -5,16 +5,19 @@ PORTHOLE_LOCAL_PROVIDER=1. It takes no options and no credentials.
 """
 
 import asyncio
+import logging
 import os
 import platform
 import pwd
 import weakref
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from sessions_app.backends import cleanup, names
 from sessions_app.backends.base import (
     Backend,
+    BackendError,
     CleanupReport,
     CommandNotFound,
     Container,
@@ -38,6 +41,9 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TAKE_TERMINAL = 'tty=$1; shift; exec "$@" 0<>"$tty" 1>&0 2>&0'
 
 
+logger = logging.getLogger(__name__)
+
+
 class LocalBackend(Backend):
     """One container, called `local`: the machine that the portal runs on."""
 
@@ -47,6 +53,10 @@ class LocalBackend(Backend):
                 "Shells on the portal's own machine are switched off. "
                 f"The portal's operator can allow them by setting {SWITCH}=1, for a demo or development only."
             )
+        try:
+            _account()  # Read while there is a file to be opened: later there may be none left.
+        except KeyError as error:
+            raise ProviderMisconfigured("The portal's user is not in this machine's list of users.") from error
         self._leaders = cleanup.Leaders()
         self._streams: weakref.WeakSet[LocalStream] = weakref.WeakSet()
 
@@ -73,14 +83,17 @@ class LocalBackend(Backend):
     async def end_processes(self, session_uid: str, container: Container, *, kill_protected: bool) -> CleanupReport:
         _check_target(container)
         argv = cleanup.argv(session_uid, self._leaders.of(session_uid), kill_protected=kill_protected)
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=_environment(),
-            start_new_session=True,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env=_environment(),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise _no_room(error) from error
         collected = cleanup.CollectedOutput()
         try:
             report = await cleanup.collect_process(process, collected)
@@ -101,7 +114,10 @@ class LocalBackend(Backend):
     async def _open(
         self, argv: Sequence[str], sink: ExecSink, variables: Mapping[str, str], size: tuple[int, int]
     ) -> LocalStream:
-        primary, secondary = os.openpty()
+        try:
+            primary, secondary = os.openpty()
+        except OSError as error:
+            raise _no_room(error) from error
         try:
             set_size(primary, *size)
             process = await asyncio.create_subprocess_exec(
@@ -117,6 +133,8 @@ class LocalBackend(Backend):
             os.close(primary)
             if isinstance(error, FileNotFoundError):
                 raise CommandNotFound("There is no /bin/sh on this machine.") from error
+            if isinstance(error, OSError):
+                raise _no_room(error) from error
             raise
         finally:
             os.close(secondary)
@@ -125,17 +143,31 @@ class LocalBackend(Backend):
         return stream
 
 
+def _no_room(error: OSError) -> BackendError:
+    """EAGAIN, EMFILE, ENOMEM and the like."""
+    logger.warning("no program can be started: %s", error)
+    return BackendError(
+        "The portal's machine cannot start another program now: it has too many processes or open files. "
+        "End a session and try again."
+    )
+
+
 def _check_target(container: Container) -> None:
     if container.pod_name or container.container_name != NAME:
         raise InvalidTarget(f"The only container of this provider is called “{NAME}”.")
 
 
+@cache
+def _account() -> pwd.struct_passwd:
+    return pwd.getpwuid(os.getuid())
+
+
 def _home() -> str:
-    home = pwd.getpwuid(os.getuid()).pw_dir
+    home = _account().pw_dir
     return home if Path(home).is_dir() else "/"
 
 
 def _environment() -> dict[str, str]:
     """A clean one: the portal's own holds its secrets."""
-    user = pwd.getpwuid(os.getuid())
-    return {"PATH": _PATH, "HOME": _home(), "USER": user.pw_name, "LOGNAME": user.pw_name, "LANG": "C.UTF-8"}
+    name = _account().pw_name
+    return {"PATH": _PATH, "HOME": _home(), "USER": name, "LOGNAME": name, "LANG": "C.UTF-8"}

@@ -159,7 +159,7 @@ async def test_something_else_than_an_engine_is_told() -> None:
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     async with server, reached({"host": "tcp://{}:{}".format(*server.sockets[0].getsockname())}) as backend:
-        with pytest.raises(BackendError, match="is not a Docker Engine"):
+        with pytest.raises(BackendError, match="does not answer like a Docker Engine"):
             await backend.check()
 
 

@@ -251,7 +251,7 @@ async def test_faults_on_the_way_are_told_in_words(kubernetes_place: KubernetesP
         ),
         (good.server, {"token": token, "ca": stranger}, ProviderMisconfigured, "the provider's CA has signed"),
         (good.server, {"token": token}, ProviderMisconfigured, "the provider's CA has signed"),
-        (f"https://{closed_port()}", secure, ProviderUnreachable, "Nothing listens for the API server"),
+        (f"https://{closed_port()}", secure, ProviderUnreachable, "Nothing listens at the API server"),
         ("https://no-such-host.invalid:6443", secure, ProviderUnreachable, "cannot be resolved"),
         (good.server.replace("https", "http"), secure, BackendError, "."),
     ]

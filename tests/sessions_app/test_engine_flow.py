@@ -275,6 +275,6 @@ async def test_a_stopped_container_is_let_go_when_the_end_begins_so_that_its_las
 
 
 async def test_the_end_of_a_program_is_told_although_what_it_left_behind_prints_on(tmp_path: Path) -> None:
-    async with bench(tmp_path, ["bash", "-c", "set -m; stty raw; yes & sleep 0.3; exit 3"], quota=WINDOW) as session:
+    async with bench(tmp_path, ["bash", "-c", "set -m; stty raw; yes & sleep 0.3; exit 3"]) as session:
         await until(lambda: session.exit is not None)
         assert session.exit == (3, None)

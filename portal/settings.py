@@ -48,7 +48,7 @@ PORT = _number("PORT", 8000)
 DATA_DIR = Path(os.environ.get("PORTHOLE_DATA_DIR") or BASE_DIR / "var").resolve()
 REDIS_URL = os.environ.get("REDIS_URL", "")
 
-PORTHOLE_LOCAL_PROVIDER = _flag("PORTHOLE_LOCAL_PROVIDER")
+PORTHOLE_LOCAL_PROVIDER = os.environ.get("PORTHOLE_LOCAL_PROVIDER") == "1"
 PORTHOLE_ENCRYPTION_KEYS: list[str] = _words("PORTHOLE_ENCRYPTION_KEYS")
 PORTHOLE_TRUSTED_PROXIES = _number("PORTHOLE_TRUSTED_PROXIES", 0)
 PORTHOLE_HOST_ADDRESS = os.environ.get("PORTHOLE_HOST_ADDRESS", "")  # empty: where `manage.py serve` listens
@@ -133,8 +133,17 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
-else:
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    # A database host that vanishes says nothing. Without these a thread waits for it for minutes, or for ever.
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 5,
+        "keepalives": 1,
+        "keepalives_idle": 5,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,  # milliseconds
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES: dict[str, Any] = {

@@ -261,7 +261,7 @@ class SessionHost:
                     reason = EndReason(verdict.end_requested)
                     await in_database(actions.decline_end, session=hosted.row, reason=reason, counters=counters)
                 hosted.obey(verdict)
-                hosted.warn_idle()
+                hosted.warn()
                 if hosted.belies(verdict):
                     self._correct(hosted)
 

@@ -24,6 +24,7 @@ from sessions_app.backends.base import (
 from sessions_app.database import in_database
 from sessions_app.ending import EndOrder, container_of, end_processes
 from sessions_app.engine.session import LiveSession
+from sessions_app.forewarning import Forewarning
 from sessions_app.models import Session
 from sessions_app.protocol import Close
 from sessions_app.providers import ProviderSpec, reach
@@ -44,9 +45,6 @@ FAREWELL_AFTER = 3.0
 
 NOTE_TIME = 5.0
 """Seconds after which the row must know whether the session has a controller."""
-
-IDLE_WARNING = 120.0
-"""Seconds before an idle session's end at which its user is warned; half the idle timeout where that is short."""
 
 
 class HostedSession:
@@ -73,7 +71,7 @@ class HostedSession:
         self._record: SessionRecord | None = None
         self._stream: ExecStream | None = None
         self._flushed: actions.Counters | None = None
-        self._warned_idle = False
+        self._forewarning = Forewarning(row)
         self._wall_offset = timezone.now() - timedelta(seconds=monotonic())
 
     # --- what the engine reports -------------------------------------------------------------------------------
@@ -323,15 +321,7 @@ class HostedSession:
         alone = self.live.controller is None
         return verdict.state == (State.ACTIVE if alone else State.DETACHED)
 
-    def warn_idle(self) -> None:
-        """Tell the controller in time that the session will end for want of input."""
-        live = self.live
-        if live is None or live.controller is None or self.ending:
-            return
-        left = self.row.idle_timeout - (monotonic() - live.last_input)
-        if left > min(IDLE_WARNING, self.row.idle_timeout / 2):
-            self._warned_idle = False
-        elif not self._warned_idle:
-            self._warned_idle = True
-            seconds = max(0, round(left))
-            live.controller.tell(protocol.notice("idle_warning", "Nothing was typed for a while.", seconds=seconds))
+    def warn(self) -> None:
+        """Tell whoever is there that the session will end soon, if it will."""
+        if self.live is not None and not self.ending:
+            self._forewarning.give(self.live)

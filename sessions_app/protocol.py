@@ -181,7 +181,8 @@ def state(state: str, **fields: Any) -> str:
 
 
 def notice(code: str, detail: str, **fields: Any) -> str:
-    """Something to tell the person: `idle_warning` (with `seconds`), `recording_gap`, `max_duration_warning`, ..."""
+    """Something to tell the person: `idle_warning` and `max_duration_warning` (with `seconds` to the end),
+    `recording_gap`, `detach_refused`. A client that does not know the code shows the text."""
     return _frame("notice", code=code, detail=detail, **fields)
 
 

@@ -252,6 +252,9 @@ def test_a_session_ends_at_its_longest_duration_though_somebody_is_there(stays: 
     assert _ended(stay) == ("max_duration", "max_duration")
     assert stay.left == []
     assert LONGEST <= stay.took <= LONGEST + TICK + 5
+    assert stay.terminal is not None
+    warnings = [frame for frame in stay.terminal.frames if frame.get("code") == "max_duration_warning"]
+    assert [0 < warning["seconds"] <= LONGEST / 2 for warning in warnings] == [True]
 
 
 def test_a_session_that_nobody_attached_to_gives_its_place_back(stays: Stays) -> None:

@@ -1,10 +1,7 @@
-"""Plain log lines on stderr, with the session's uid where one is bound, and never a token, ticket or password."""
+"""Plain log lines on stderr, and never a token, ticket or password in them. What concerns a session names its uid."""
 
 import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 
 # A query string, a bearer header, a JWT, a personal API token, a ticket offered as a subprotocol.
 _SECRETS = re.compile(
@@ -15,18 +12,6 @@ _SECRETS = re.compile(
     r"|(?P<ticket>\bticket\.[\w.-]+)"
 )
 
-_session_uid: ContextVar[str] = ContextVar("session_uid", default="")
-
-
-@contextmanager
-def session_bound(uid: str) -> Iterator[None]:
-    """Name `uid` in every line logged by this task until the block ends."""
-    token = _session_uid.set(uid)
-    try:
-        yield
-    finally:
-        _session_uid.reset(token)
-
 
 def redact(text: str) -> str:
     """`text` without query strings and without anything that has the form of a token."""
@@ -34,14 +19,12 @@ def redact(text: str) -> str:
 
 
 class LineFormatter(logging.Formatter):
-    """`2025-01-31T12:00:00+0000 INFO sessions_app.host [ws-…] text`, redacted as a whole, traceback included."""
+    """`2025-01-31T12:00:00+0000 INFO sessions_app.host text`, redacted as a whole, traceback included."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s%(session)s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
 
     def format(self, record: logging.LogRecord) -> str:
-        uid = _session_uid.get()
-        record.session = f" [{uid}]" if uid else ""
         return redact(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name

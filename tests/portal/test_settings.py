@@ -1,5 +1,6 @@
 """The installation: what it is told by the environment, what it warns of, what it writes to its log."""
 
+import json
 import logging
 import os
 import subprocess
@@ -12,7 +13,7 @@ from django.core.checks import run_checks
 from django.test import RequestFactory
 from pytest_django.fixtures import Settings
 
-from portal.logs import LineFormatter, redact, session_bound
+from portal.logs import LineFormatter, redact
 from portal.models import Organization, RecordingMode, Service
 from portal.policy import policy_of
 from portal.requests import client_address
@@ -108,13 +109,34 @@ def test_no_secret_reaches_the_log(secret: str) -> None:
         assert part not in line
 
 
-def test_a_line_names_the_session_and_stays_one_line() -> None:
+def test_a_line_stays_one_line() -> None:
     record = logging.LogRecord("sessions_app.host", logging.INFO, __file__, 1, "who: %s", ("x\nFAKE\x1b[2J",), None)
-    with session_bound("ws-1"):
-        line = LineFormatter().format(record)
-    assert "[ws-1] who: x\\nFAKE\\x1b[2J" in line
+    line = LineFormatter().format(record)
+    assert line.endswith("INFO sessions_app.host who: x\\nFAKE\\x1b[2J")
     assert "\n" not in line
-    assert "[ws-1]" not in LineFormatter().format(record)
+
+
+def database_options(url: str) -> dict[str, Any]:
+    """What the settings make of DATABASE_URL."""
+    program = "import json, portal.settings as s; print(json.dumps(s.DATABASES['default'].get('OPTIONS', {})))"
+    env = {"PATH": os.environ["PATH"], "SECRET_KEY": "k" * 60, "DATABASE_URL": url}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+    )
+    options: dict[str, Any] = json.loads(done.stdout)
+    return options
+
+
+def test_a_postgresql_host_that_vanishes_is_given_up_within_seconds() -> None:
+    options = database_options("postgres://u:p@db.example/porthole?connect_timeout=9&sslmode=require")
+    assert options["keepalives"] == 1
+    assert options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"] <= 20
+    assert options["tcp_user_timeout"] == 15_000
+    assert (str(options["connect_timeout"]), options["sslmode"]) == ("9", "require"), "the address has the last word"
+
+
+def test_sqlite_is_asked_for_nothing_of_a_network() -> None:
+    assert not {"keepalives", "tcp_user_timeout", "connect_timeout"} & set(database_options("sqlite:////tmp/x.sqlite3"))
 
 
 def test_a_policy_comes_from_the_service_then_the_organization_then_the_settings(

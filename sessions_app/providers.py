@@ -61,14 +61,15 @@ class BackendPool:
     @asynccontextmanager
     async def backend(self, spec: ProviderSpec) -> AsyncIterator[Backend]:
         """The provider's backend, kept open at least as long as the context."""
-        shared = self._current.get(spec.pk)
-        if shared is None or shared.spec.changed_at != spec.changed_at:
+        shared, replaced = self._current.get(spec.pk), None
+        # Never back to an older one: whoever read the row before it was changed is served by what it says now.
+        if shared is None or shared.spec.changed_at < spec.changed_at:
             replaced, shared = shared, _Shared(spec)
             self._current[spec.pk] = shared
+        shared.users += 1  # Before the first await: whoever replaces this one meanwhile must not close it.
+        try:
             if replaced is not None and not replaced.users:
                 await replaced.backend.close()
-        shared.users += 1
-        try:
             yield shared.backend
         finally:
             shared.users -= 1

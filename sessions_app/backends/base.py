@@ -187,11 +187,6 @@ class CleanupReport:
     note: str = ""
     """Why nothing could be looked for (no shell in the container to look with, say)."""
 
-    @property
-    def survivors(self) -> Sequence[FoundProcess]:
-        """What should be gone and is not."""
-        return [process for process in self.processes if process.outcome == "survived"]
-
 
 class Backend(ABC):
     """One provider. Made once per process and event loop, used by many sessions, closed at the end."""

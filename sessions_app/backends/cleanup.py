@@ -67,18 +67,21 @@ def _outcome(pid: int, killed: set[int], alive: set[int], *, spared: bool, done:
 
 
 class Leaders:
-    """The leader of each session that this process started and has not seen the end of.
+    """The leader of each session that this process started and of which something may still run.
 
     A process that emptied its environment after the shell has gone is found by this alone.
     """
 
     LIMIT = 10_000
+    """Sessions: of one that left something running, or whose search failed, the leader stays in here until then."""
 
     def __init__(self) -> None:
         self._by_session: dict[str, str] = {}
 
     def remember(self, session_uid: str, leader: str) -> None:
         """Keep it for the session's cleanup; the oldest one is let go when there are too many."""
+        if not leader:
+            return
         if len(self._by_session) >= self.LIMIT:
             self._by_session.pop(next(iter(self._by_session)))
         self._by_session[session_uid] = leader
@@ -86,6 +89,12 @@ class Leaders:
     def of(self, session_uid: str) -> str:
         """`pid:start`, or an empty string."""
         return self._by_session.get(session_uid, "")
+
+    def ended(self, session_uid: str, report: CleanupReport) -> None:
+        """Forget it, unless the report leaves something that a second look would have to find."""
+        running = any(process.outcome in ("left", "survived") for process in report.processes)
+        if report.container_gone or not (running or report.note):
+            self._by_session.pop(session_uid, None)
 
 
 class CollectedOutput:

@@ -117,6 +117,23 @@ class DockerBackend(Backend):
 
     async def end_processes(self, session_uid: str, container: Container, *, kill_protected: bool) -> CleanupReport:
         argv = cleanup.argv(session_uid, self._leaders.of(session_uid), kill_protected=kill_protected)
+        report = await self._clean_up(container, argv, kill_protected=kill_protected)
+        self._leaders.ended(session_uid, report)
+        return report
+
+    async def running(self, container: Container) -> bool:
+        target = names.docker_container(container.id or container.container_name)
+        try:
+            return await self._is_running(target, container.container_name)
+        except ContainerGone:
+            return False
+
+    async def close(self) -> None:
+        for stream in list(self._streams):
+            await stream.close()
+        await self._engine.close()
+
+    async def _clean_up(self, container: Container, argv: Sequence[str], *, kill_protected: bool) -> CleanupReport:
         collected = cleanup.CollectedOutput()
         try:
             stream = await self._open(container, argv, collected, {}, size=None)
@@ -130,18 +147,6 @@ class DockerBackend(Backend):
         finally:
             await stream.close()
         return report or cleanup.parse_report(stdout_of(bytes(collected.raw)), kill_protected=kill_protected)
-
-    async def running(self, container: Container) -> bool:
-        target = names.docker_container(container.id or container.container_name)
-        try:
-            return await self._is_running(target, container.container_name)
-        except ContainerGone:
-            return False
-
-    async def close(self) -> None:
-        for stream in list(self._streams):
-            await stream.close()
-        await self._engine.close()
 
     async def _open(
         self,

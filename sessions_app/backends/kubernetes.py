@@ -79,19 +79,9 @@ class KubernetesBackend(Backend):
 
     async def end_processes(self, session_uid: str, container: Container, *, kill_protected: bool) -> CleanupReport:
         argv = cleanup.argv(session_uid, self._leaders.of(session_uid), kill_protected=kill_protected)
-        collected = cleanup.CollectedOutput()
-        try:
-            stream = await self._open(container, argv, collected, None)
-        except ContainerGone:
-            return CleanupReport(container_gone=True)
-        except CommandNotFound:
-            return CleanupReport(note=cleanup.NO_SHELL)
-        try:
-            stream.write(cleanup.stdin())
-            report = await cleanup.collect(collected)
-        finally:
-            await stream.close()
-        return report or cleanup.parse_report(bytes(collected.raw), kill_protected=kill_protected)
+        report = await self._clean_up(container, argv, kill_protected=kill_protected)
+        self._leaders.ended(session_uid, report)
+        return report
 
     async def running(self, container: Container) -> bool:
         _check_target(container)
@@ -112,6 +102,21 @@ class KubernetesBackend(Backend):
             make = await asyncio.to_thread(_load)
             self._cluster = self._cluster or make(self._access, self._tls)
         return self._cluster
+
+    async def _clean_up(self, container: Container, argv: Sequence[str], *, kill_protected: bool) -> CleanupReport:
+        collected = cleanup.CollectedOutput()
+        try:
+            stream = await self._open(container, argv, collected, None)
+        except ContainerGone:
+            return CleanupReport(container_gone=True)
+        except CommandNotFound:
+            return CleanupReport(note=cleanup.NO_SHELL)
+        try:
+            stream.write(cleanup.stdin())
+            report = await cleanup.collect(collected)
+        finally:
+            await stream.close()
+        return report or cleanup.parse_report(bytes(collected.raw), kill_protected=kill_protected)
 
     async def _open(
         self, container: Container, argv: Sequence[str], sink: ExecSink, size: tuple[int, int] | None

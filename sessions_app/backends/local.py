@@ -101,7 +101,9 @@ class LocalBackend(Backend):
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        return report or cleanup.parse_report(bytes(collected.raw), kill_protected=kill_protected)
+        report = report or cleanup.parse_report(bytes(collected.raw), kill_protected=kill_protected)
+        self._leaders.ended(session_uid, report)
+        return report
 
     async def running(self, container: Container) -> bool:
         _check_target(container)

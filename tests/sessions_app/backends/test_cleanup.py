@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from sessions_app.backends import cleanup
-from sessions_app.backends.base import Backend, Container, ExecRequest, ExecStream
+from sessions_app.backends.base import Backend, CleanupReport, Container, ExecRequest, ExecStream, FoundProcess
+from sessions_app.backends.cleanup import CUT_OFF, Leaders
 from tests.sessions_app.backends.conftest import use
 from tests.sessions_app.backends.places import DockerPlace, Place, new_uid, unique_sleep
 from tests.sessions_app.backends.terminal import Terminal, eventually
@@ -222,5 +223,22 @@ async def test_processes_of_a_user_the_shell_is_not_survive_and_are_reported(doc
     stream.write(f'/tmp/raise -c "{program}"\n'.encode())
     await eventually(lambda: docker_place.runs(container, command))
     report = await backend.end_processes(uid, container, kill_protected=False)
-    assert {process.command: process.outcome for process in report.survivors} == {command: "survived"}
+    assert {process.command: process.outcome for process in report.processes}[command] == "survived"
     await backend.close()
+
+
+@pytest.mark.parametrize("outcome", ["ended", "killed", "left", "survived"])
+def test_a_sessions_leader_is_forgotten_once_nothing_of_it_runs(outcome: str) -> None:
+    leaders = Leaders()
+    leaders.remember("ws-1", "7:1")
+    leaders.ended("ws-1", CleanupReport([FoundProcess(7, "sleep", outcome)]))
+    assert bool(leaders.of("ws-1")) == (outcome in ("left", "survived"))
+
+
+def test_a_search_that_failed_keeps_the_leader_for_the_next_one() -> None:
+    leaders = Leaders()
+    leaders.remember("ws-1", "7:1")
+    leaders.ended("ws-1", CleanupReport(note=CUT_OFF))
+    assert leaders.of("ws-1")
+    leaders.ended("ws-1", CleanupReport(container_gone=True))
+    assert not leaders.of("ws-1")

@@ -13,7 +13,7 @@ from tests.sessions_app import world
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("argv", [["-rf"], ["echo", *["x" * 8000] * 5], ["echo", "a\0b"], [""]])
+@pytest.mark.parametrize("argv", [["-rf"], ["echo", *["x" * 8000] * 5], [""]])
 def test_a_default_command_that_cannot_be_sent_leaves_no_session(argv: list[str]) -> None:
     lab = world.make_lab()
     Service.objects.filter(pk=lab.service).update(default_command=argv)  # a row from before this was checked

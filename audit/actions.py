@@ -5,14 +5,23 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils import timezone
 
+from audit import heads
+from audit.chain import link
 from audit.events import PORTAL, Action, Actor, Thing
 from audit.journal import JournalMissingError, Seal, seal
-from audit.models import Event, Health, Recording
+from audit.models import Chain, ChainHead, Event, Health, Recording
 from audit.recordings import folder_of, journal_folder, journal_root, node_id
 from audit.redaction import storable_detail, storable_text
 
 if TYPE_CHECKING:
     from portal.models import Organization
+
+
+class BrokenChainError(Exception):
+    """A chain does not hold what its row or its last signed head says."""
+
+    def __init__(self, chain: Chain, sequence: int) -> None:
+        super().__init__(f"Event {sequence} of the {chain} is missing or was replaced: run manage.py verify_audit.")
 
 
 def record(
@@ -26,25 +35,79 @@ def record(
 ) -> Event:
     """Append one event. Call it in the transaction of the change it describes, so that both stand or neither.
 
+    Call it last, after every other write and lock: it locks the organization's chain until the transaction ends, and
+    who went on to another row from there could wait for somebody who waits for the chain. Where one change leaves
+    events in several organizations, they go by the organizations' keys in rising order.
+
     Texts that are longer than their column are cut. In `detail`, values under names such as `password` or `token` are
     replaced at any depth: the log holds no secrets, whatever the caller passes.
     """
     about = thing or Thing(type="", id="")
-    return Event.objects.create(
-        organization=organization,
-        organization_name=storable_text(organization.name if organization else "", 120),
-        at=timezone.now(),
-        action=action.value,
-        actor_id=storable_text(actor.id, 64),
-        actor_name=storable_text(actor.name, 150),
-        target_type=storable_text(about.type, 32),
-        target_id=storable_text(about.id, 64),
-        target_name=storable_text(about.name, 255),
-        session_uid=storable_text(session_uid, 32),
-        client_address=storable_text(actor.address, 64),
-        client_agent=storable_text(actor.agent, 255),
-        detail=storable_detail(detail or {}),
+    columns = {
+        "organization_name": storable_text(organization.name if organization else "", 120),
+        "action": action.value,
+        "actor_id": storable_text(actor.id, 64),
+        "actor_name": storable_text(actor.name, 150),
+        "target_type": storable_text(about.type, 32),
+        "target_id": storable_text(about.id, 64),
+        "target_name": storable_text(about.name, 255),
+        "session_uid": storable_text(session_uid, 32),
+        "client_address": storable_text(actor.address, 64),
+        "client_agent": storable_text(actor.agent, 255),
+        "detail": storable_detail(detail or {}),
+    }
+    return _append(organization.pk if organization else None, columns)
+
+
+def _append(organization: int | None, columns: dict[str, Any]) -> Event:
+    """Insert the event at the end of its chain: two statements beside the insert."""
+    # Without a savepoint: the event and the change it describes stand or fall together.
+    with transaction.atomic(savepoint=False):
+        chain = _locked_chain(organization)
+        # The time is taken under the lock, so that it runs with the sequence.
+        columns["at"] = timezone.now()
+        sequence = chain.length + 1
+        hash_ = link(organization, sequence, chain.head, columns)
+        event = Event.objects.create(
+            organization_id=organization, sequence=sequence, previous_hash=chain.head, hash=hash_, **columns
+        )
+        Chain.objects.filter(pk=chain.pk).update(length=sequence, head=hash_)
+    return event
+
+
+def _locked_chain(organization: int | None) -> Chain:
+    chain = Chain.objects.select_for_update().filter(organization=organization).order_by().first()
+    if chain is None:
+        # The chain's first event. Whoever comes at the same time waits here, and then for the row.
+        Chain.objects.bulk_create([Chain(organization_id=organization)], ignore_conflicts=True)
+        chain = Chain.objects.select_for_update().order_by().get(organization=organization)
+    return chain
+
+
+def sign_head(*, chain: Chain) -> ChainHead | None:
+    """Sign where a chain stands now; None if that is signed already or nothing is there to sign. Idempotent.
+
+    Raises `BrokenChainError` and signs nothing if the chain's end is not what its row says, or what was signed last is
+    no longer in it. Raises `ImproperlyConfigured` if the portal has no usable key.
+    """
+    last = ChainHead.objects.of_chain(chain.organization_id).last()
+    if last is not None:
+        _check_holds(chain, last.sequence, last.hash)
+    if chain.length == (last.sequence if last else 0):
+        return None
+    _check_holds(chain, chain.length, chain.head)
+    now = timezone.now()
+    signed = heads.sign_head(chain.organization_id, chain.length, chain.head, now)
+    fields = {"hash": chain.head, "signed_at": now, "public_key": signed.public_key, "signature": signed.signature}
+    head, _ = ChainHead.objects.of_chain(chain.organization_id).get_or_create(
+        sequence=chain.length, defaults=fields | {"organization_id": chain.organization_id}
     )
+    return head
+
+
+def _check_holds(chain: Chain, sequence: int, hash_: str) -> None:
+    if not Event.objects.of_chain(chain.organization_id).filter(sequence=sequence, hash=hash_).exists():
+        raise BrokenChainError(chain, sequence)
 
 
 def open_recording(

@@ -3,16 +3,21 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.db.models import Count, Max, OuterRef, QuerySet, Subquery, Sum
+from django.http import HttpRequest, HttpResponse
 
 from audit.events import Action
-from audit.models import Event, Recording
+from audit.models import Chain, ChainHead, Event, Recording
 from portal.admin_base import ReadOnlyAdmin
 from portal.models import Organization
 from portal.permissions import Permission
 
 BY_ORGANIZATION = ("organization", admin.RelatedOnlyFieldListFilter)
+
+
+def _name_of_organization() -> Subquery:
+    """For rows that outlive the organization: its name while it is there."""
+    return Subquery(Organization.objects.filter(pk=OuterRef("organization")).values("name")[:1])
 
 
 class ActionFilter(admin.SimpleListFilter):
@@ -31,7 +36,17 @@ class ActionFilter(admin.SimpleListFilter):
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
     permission = Permission.AUDIT
-    list_display = ["at", "action", "actor_name", "target_type", "target_name", "session_uid", "organization_name"]
+    change_list_template = "admin/audit/event/change_list.html"
+    list_display = [
+        "at",
+        "sequence",
+        "action",
+        "actor_name",
+        "target_type",
+        "target_name",
+        "session_uid",
+        "organization_name",
+    ]
     list_filter = [ActionFilter, BY_ORGANIZATION]
     search_fields = ["actor_name", "target_name", "target_id", "session_uid", "client_address"]
     date_hierarchy = "at"
@@ -51,7 +66,68 @@ class EventAdmin(ReadOnlyAdmin):
         "target_name",
         "session_uid",
         "detail",
+        "sequence",
+        "previous_hash",
+        "hash",
     ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list, under a line on the chains of the organizations that the staff user sees."""
+        chains = ChainAdmin(Chain, self.admin_site).get_queryset(request)
+        heads = ChainHeadAdmin(ChainHead, self.admin_site).get_queryset(request)
+        status = chains.aggregate(chains=Count("pk"), events=Sum("length"))
+        status |= heads.aggregate(signed_at=Max("signed_at"))
+        return super().changelist_view(request, (extra_context or {}) | {"chain_status": status})
+
+
+@admin.register(Chain)
+class ChainAdmin(ReadOnlyAdmin):
+    """How far each organization's events go, and how much of it is signed."""
+
+    permission = Permission.AUDIT
+    list_display = ["organization_name", "length", "head", "signed"]
+    fields = ["organization_name", "length", "head", "signed"]
+    readonly_fields = ["organization_name", "signed"]
+    ordering = ["id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        newest = ChainHead.objects.newest_of(OuterRef("organization")).values("sequence")[:1]
+        extra = {"organization_name": _name_of_organization(), "signed": Subquery(newest)}
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(**extra)
+        return rows
+
+    @admin.display(description="organization")
+    def organization_name(self, chain: Any) -> str:
+        """From the list's own query; the chain of events without organization has none."""
+        return chain.organization_name or "-"
+
+    @admin.display(description="signed up to")
+    def signed(self, chain: Any) -> int:
+        """The last event that a signed head covers."""
+        return chain.signed or 0
+
+
+@admin.register(ChainHead)
+class ChainHeadAdmin(ReadOnlyAdmin):
+    """What was signed, and when."""
+
+    permission = Permission.AUDIT
+    list_display = ["signed_at", "organization_name", "sequence", "hash"]
+    list_filter = [BY_ORGANIZATION]
+    date_hierarchy = "signed_at"
+    ordering = ["-id"]
+    show_full_result_count = False
+    fields = ["organization_name", "sequence", "hash", "signed_at", "public_key", "signature"]
+    readonly_fields = ["organization_name"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(organization_name=_name_of_organization())
+        return rows
+
+    @admin.display(description="organization")
+    def organization_name(self, head: Any) -> str:
+        """From the list's own query."""
+        return head.organization_name or "-"
 
 
 @admin.register(Recording)
@@ -93,8 +169,7 @@ class RecordingAdmin(ReadOnlyAdmin):
     readonly_fields = ["organization_name"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        name = Organization.objects.filter(pk=OuterRef("organization")).values("name")[:1]
-        rows: QuerySet[Any] = super().get_queryset(request).annotate(organization_name=Subquery(name))
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(organization_name=_name_of_organization())
         return rows
 
     @admin.display(description="organization")

@@ -7,14 +7,18 @@ row outlives what it describes. Only `audit.actions` writes these rows; an event
 from typing import Any, ClassVar, NoReturn
 
 from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Coalesce
 
-from audit.querysets import AppendOnlyError, EventQuerySet, RecordingQuerySet
+from audit.chain import GENESIS
+from audit.querysets import AppendOnlyError, ChainHeadQuerySet, ChainQuerySet, EventQuerySet, RecordingQuerySet
 
 
 class Event(models.Model):
     """One row of the audit log: who did what to which thing. Append-only.
 
-    `sequence`, `previous_hash` and `hash` are the place of the chain per organization.
+    `sequence`, `previous_hash` and `hash` are its place in the chain of its organization: see `audit.chain`. The
+    database refuses every UPDATE and DELETE of these rows: see the triggers in the migrations.
     """
 
     organization = models.ForeignKey(
@@ -38,9 +42,9 @@ class Event(models.Model):
     client_address = models.CharField(max_length=64, blank=True)
     client_agent = models.CharField(max_length=255, blank=True)
     detail = models.JSONField(default=dict, help_text="What changed, before and after, and why. No secrets.")
-    sequence = models.PositiveBigIntegerField(null=True, editable=False)
-    previous_hash = models.CharField(max_length=64, blank=True, editable=False)
-    hash = models.CharField(max_length=64, blank=True, editable=False)
+    sequence = models.PositiveBigIntegerField(editable=False, help_text="The place in its chain, from 1 on.")
+    previous_hash = models.CharField(max_length=64, editable=False)
+    hash = models.CharField(max_length=64, editable=False)
 
     objects: ClassVar[EventQuerySet] = EventQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -50,7 +54,12 @@ class Event(models.Model):
             models.Index(fields=["organization", "-id"], name="event_of_organization"),
             models.Index(fields=["organization", "actor_id", "-id"], name="event_of_actor"),
         ]
-        constraints = [models.UniqueConstraint(fields=["organization", "sequence"], name="event_sequence_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "sequence"], name="event_sequence_once"),
+            models.UniqueConstraint(
+                fields=["sequence"], condition=Q(organization=None), name="event_sequence_once_in_none"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.target_name}".strip()
@@ -63,6 +72,56 @@ class Event(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AppendOnlyError
+
+
+class Chain(models.Model):
+    """How far one organization's events go; one row has none, for the events without organization.
+
+    `audit.actions.record` locks the row until its transaction ends: that is what gives each event its place.
+    """
+
+    organization = models.ForeignKey(
+        "portal.Organization", null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    length = models.PositiveBigIntegerField(default=0)
+    head = models.CharField(max_length=64, default=GENESIS, help_text="The last event's hash.")
+
+    objects: ClassVar[ChainQuerySet] = ChainQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(Coalesce("organization", 0), name="chain_once")]
+
+    def __str__(self) -> str:
+        return f"chain of organization {self.organization_id}" if self.organization_id else "chain of the portal"
+
+
+class ChainHead(models.Model):
+    """What a chain's length and last hash were at some moment, signed. Append-only, as events are."""
+
+    organization = models.ForeignKey(
+        "portal.Organization",
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    sequence = models.PositiveBigIntegerField(help_text="The number of events.")
+    hash = models.CharField(max_length=64, help_text="Of the last of them.")
+    signed_at = models.DateTimeField()
+    public_key = models.CharField(max_length=64, help_text="The Ed25519 key that signed, in base64.")
+    signature = models.CharField(max_length=128)
+
+    objects: ClassVar[ChainHeadQuerySet] = ChainHeadQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["organization", "-sequence"], name="head_of_organization")]
+        constraints = [models.UniqueConstraint(Coalesce("organization", 0), "sequence", name="head_once")]
+
+    def __str__(self) -> str:
+        return f"head {self.sequence} of organization {self.organization_id or 'none'}"
 
 
 class Health(models.TextChoices):
@@ -101,7 +160,7 @@ class Recording(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [models.CheckConstraint(condition=models.Q(health__in=Health.values), name="recording_health")]
+        constraints = [models.CheckConstraint(condition=Q(health__in=Health.values), name="recording_health")]
 
     def __str__(self) -> str:
         return f"recording of {self.session_uid}"

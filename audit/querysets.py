@@ -5,17 +5,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from django.db import models
+from django.db.models import OuterRef, Subquery
 
 if TYPE_CHECKING:
-    from audit.models import Event, Recording
+    # ruff misses the use in a base class's subscript
+    from audit.models import Chain, ChainHead, Event, Recording  # noqa: F401
     from portal.models import Organization
 
 
 class AppendOnlyError(TypeError):
-    """Somebody tried to change or delete an event. That is a mistake in the code, never a user's."""
+    """Somebody tried to change or delete a part of the log. That is a mistake in the code, never a user's."""
 
     def __init__(self) -> None:
-        super().__init__("The audit log is append-only: an event is never changed or deleted.")
+        super().__init__("The audit log is append-only: what it holds is never changed or deleted.")
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -24,6 +26,10 @@ class EventQuerySet(models.QuerySet["Event"]):
     def in_organizations(self, organizations: "Iterable[Organization | int]") -> Self:
         """The events of these organizations: a queryset (one SQL statement), rows or keys."""
         return self.filter(organization__in=organizations)
+
+    def of_chain(self, organization: int | None) -> Self:
+        """The events of one chain, by the organization's key, in their order."""
+        return self.filter(organization=organization).order_by("sequence")
 
     def between(self, since: datetime | None, until: datetime | None) -> Self:
         """At or after `since` and before `until`; None leaves that side open."""
@@ -39,12 +45,52 @@ class EventQuerySet(models.QuerySet["Event"]):
     def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AppendOnlyError
 
-    def bulk_create(self, objs: "Iterable[Event]", *args: Any, **kwargs: Any) -> "list[Event]":
-        if any(kwargs.get(name) for name in ("update_conflicts", "ignore_conflicts")) or args[1:]:
-            raise AppendOnlyError
-        return super().bulk_create(objs, *args, **kwargs)
+    def bulk_create(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Each event takes its place in a chain, one after the other: `audit.actions.record`."""
+        raise AppendOnlyError
 
     # Django copies a queryset's methods to its manager unless they say so; a manager has no `delete` of its own.
+    delete.queryset_only = True  # type: ignore[attr-defined]
+    delete.alters_data = True  # type: ignore[attr-defined]
+    update.alters_data = True  # type: ignore[attr-defined]
+
+
+class ChainQuerySet(models.QuerySet["Chain"]):
+    """Where the chains stand."""
+
+    def in_organizations(self, organizations: "Iterable[Organization | int]") -> Self:
+        """The chains of these organizations: a queryset (one SQL statement), rows or keys."""
+        return self.filter(organization__in=organizations)
+
+    def with_last_head(self) -> Self:
+        """Adds `last_head_id`: the key of the newest signed head, None where nothing was signed yet."""
+        from audit.models import ChainHead
+
+        newest = ChainHead.objects.newest_of(OuterRef("organization"))
+        return self.annotate(last_head_id=Subquery(newest.values("pk")[:1]))
+
+
+class ChainHeadQuerySet(models.QuerySet["ChainHead"]):
+    """Signed heads, newest first. Append-only, as events are."""
+
+    def in_organizations(self, organizations: "Iterable[Organization | int]") -> Self:
+        """The heads of these organizations' chains: a queryset (one SQL statement), rows or keys."""
+        return self.filter(organization__in=organizations)
+
+    def newest_of(self, organization: "OuterRef") -> Self:
+        """The heads of the chain of an outer query's row, newest first; slice it."""
+        return self.filter(organization=organization).order_by("-sequence")
+
+    def of_chain(self, organization: int | None) -> Self:
+        """The heads of one chain, by the organization's key, in their order."""
+        return self.filter(organization=organization).order_by("sequence")
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise AppendOnlyError
+
+    def delete(self) -> NoReturn:
+        raise AppendOnlyError
+
     delete.queryset_only = True  # type: ignore[attr-defined]
     delete.alters_data = True  # type: ignore[attr-defined]
     update.alters_data = True  # type: ignore[attr-defined]

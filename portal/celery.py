@@ -8,6 +8,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 REAP_EVERY = 15.0
 CLEAN_UP_EVERY = 60.0
+SIGN_EVERY = 300.0
 
 app = Celery("porthole")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -19,5 +20,10 @@ app.conf.beat_schedule = {
         "task": "sessions_app.tasks.clean_up",
         "schedule": CLEAN_UP_EVERY,
         "options": {"expires": CLEAN_UP_EVERY},
+    },
+    "sign-chain-heads": {
+        "task": "audit.tasks.sign_chain_heads",
+        "schedule": SIGN_EVERY,
+        "options": {"expires": SIGN_EVERY},
     },
 }

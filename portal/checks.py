@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
+from audit import signing
 from portal import sealing
 
 MIN_KEY_LENGTH = 40
@@ -54,6 +55,16 @@ def encryption_keys_are_keys(app_configs: Sequence[AppConfig] | None, **_: Any) 
         sealing.seal({"check": True})
     except ImproperlyConfigured as error:
         return [Error(str(error), id="portal.E003")]
+    return []
+
+
+@register(Tags.security)
+def audit_key_is_a_key(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """A key that cannot sign is found at the start, not when the first chain head is due."""
+    try:
+        signing.existing_public_key()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="portal.E005")]
     return []
 
 

@@ -50,6 +50,7 @@ REDIS_URL = os.environ.get("REDIS_URL", "")
 
 PORTHOLE_LOCAL_PROVIDER = os.environ.get("PORTHOLE_LOCAL_PROVIDER") == "1"
 PORTHOLE_ENCRYPTION_KEYS: list[str] = _words("PORTHOLE_ENCRYPTION_KEYS")
+PORTHOLE_AUDIT_KEY = os.environ.get("PORTHOLE_AUDIT_KEY", "").strip()
 PORTHOLE_TRUSTED_PROXIES = _number("PORTHOLE_TRUSTED_PROXIES", 0)
 PORTHOLE_HOST_ADDRESS = os.environ.get("PORTHOLE_HOST_ADDRESS", "")  # empty: where `manage.py serve` listens
 

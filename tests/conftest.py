@@ -12,10 +12,15 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import django
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from pytest_django import DjangoDbBlocker
 
 DATA_DIR = Path(tempfile.mkdtemp(prefix="porthole-tests-"))
 atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
@@ -154,6 +159,29 @@ def django_db_modify_db_settings() -> None:
     database = connections.databases["default"]
     sqlite = database["ENGINE"] == "django.db.backends.sqlite3"
     database["TEST"]["NAME"] = str(DATA_DIR / "test.sqlite3") if sqlite else f"test_porthole_{os.getpid()}"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: "DjangoDbBlocker") -> None:
+    """Between tests that commit the tables are emptied. The audit log refuses that, so its triggers stand aside."""
+    from django.db import connection
+
+    with django_db_blocker.unblock():
+        off, on = triggers_off_and_on(connection)
+    flush = connection.ops.sql_flush
+    connection.ops.sql_flush = lambda *args, **kwargs: [*off, *flush(*args, **kwargs), *on]  # type: ignore[method-assign]
+
+
+def triggers_off_and_on(connection: "BaseDatabaseWrapper") -> tuple[list[str], list[str]]:
+    """Statements by which the database's owner puts the audit log's triggers aside, and back."""
+    if connection.vendor == "postgresql":
+        tables = ("audit_event", "audit_chain", "audit_chainhead")
+        alter = "ALTER TABLE {} {} TRIGGER USER"
+        return [alter.format(t, "DISABLE") for t in tables], [alter.format(t, "ENABLE") for t in tables]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'audit_%'")
+        triggers = dict(cursor.fetchall())
+    return [f"DROP TRIGGER {name}" for name in triggers], list(triggers.values())
 
 
 @pytest.fixture(autouse=True, scope="session")

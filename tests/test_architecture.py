@@ -23,6 +23,7 @@ READS_OF_THEIR_OWN = {
     ("portal/admin_base.py", "Organization.objects.all"): "a superuser sees every organization in the admin",
     ("audit/admin.py", "Organization.objects.filter"): "a subquery for the name beside rows that are scoped already",
     ("audit/api/views.py", "Recording.objects.filter"): "the recording of a session that access_* has given",
+    ("audit/api/views.py", "ChainHead.objects.in_bulk"): "the newest heads of chains that are scoped already",
 }
 
 WITHOUT_ORGANIZATION = {

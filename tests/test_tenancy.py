@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from audit.models import Event, Recording
+from audit.models import Chain, ChainHead, Event, Recording
 from portal.models import ApiToken, Grant, TeamMember
 from portal.permissions import Permission, Role
 from sessions_app.models import Session
@@ -91,6 +91,7 @@ ROUTES: dict[str, Answers] = {
     "api/v1/streams/": LIST,
     # The API of the record
     "api/v1/audit/events/": Answers(outsider=NOTHING_OF_ACME, member=frozenset({403})),
+    "api/v1/audit/chain/": Answers(outsider=NOTHING_OF_ACME, member=frozenset({403})),
     "api/v1/sessions/<recorded_session:uid>/recording/": Answers(),
     "api/v1/sessions/<recorded_session:uid>/recording.cast": Answers(),
     "api/v1/sessions/<recorded_session:uid>/recording.bin": Answers(),
@@ -181,6 +182,9 @@ def world(db: None) -> World:
     place = TeamMember.objects.create(organization=acme.organization, team=acme.team, membership=membership)
     api_token(owner, Permission.VIEW)
     token = ApiToken.objects.get()
+    head = ChainHead.objects.create(
+        organization=acme.organization, sequence=1, hash="acme", signed_at=timezone.now(), public_key="x", signature="x"
+    )
     staff = globex.users[Role.OWNER]
     staff.is_staff = True
     staff.save()
@@ -193,6 +197,7 @@ def world(db: None) -> World:
         "teammember": place.pk, "grant": grant.pk, "token": token.pk, "apitoken": token.pk, "session": session.pk,
         "recording": recording.pk, "user": owner.pk, "preferences": 1,
         "event": Event.objects.filter(organization=acme.organization).first().pk,  # type: ignore[union-attr]
+        "chain": Chain.objects.get(organization=acme.organization).pk, "chainhead": head.pk,
         "uid": UID,
     }  # fmt: skip
     return World(acme, keys, **clients)

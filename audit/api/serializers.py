@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from audit.events import Action
-from audit.models import Event, Recording
+from audit.models import Chain, ChainHead, Event, Recording
 
 
 class EventSerializer(serializers.ModelSerializer[Event]):
@@ -33,14 +33,22 @@ class EventSerializer(serializers.ModelSerializer[Event]):
             "client_address",
             "client_agent",
             "detail",
+            "sequence",
+            "previous_hash",
+            "hash",
         ]
         read_only_fields = fields
 
 
-class EventFilterSerializer(serializers.Serializer[Any]):
-    """What a list of events can be narrowed by."""
+class OrganizationFilterSerializer(serializers.Serializer[Any]):
+    """What every list of the record can be narrowed by."""
 
     organization = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+
+
+class EventFilterSerializer(OrganizationFilterSerializer):
+    """What a list of events can be narrowed by."""
+
     action = serializers.CharField(required=False, help_text="One or more actions, with commas.")
     actor = serializers.CharField(required=False, max_length=150, help_text="A user name, as it was then.")
     session = serializers.CharField(required=False, max_length=32, help_text="A session's uid.")
@@ -53,6 +61,33 @@ class EventFilterSerializer(serializers.Serializer[Any]):
         if unknown := [word for word in words if word not in list(Action)]:
             raise serializers.ValidationError(f"There is no action {unknown[0][:64]!r}.")
         return words
+
+
+class ChainHeadSerializer(serializers.ModelSerializer[ChainHead]):
+    """What was signed of a chain, by which key; `docs/decisions` says over which bytes."""
+
+    class Meta:
+        model = ChainHead
+        fields = ["sequence", "hash", "signed_at", "public_key", "signature"]
+        read_only_fields = fields
+
+
+class ChainSerializer(serializers.ModelSerializer[Chain]):
+    """Where the hash chain of one organization's events stands, and what was signed of it last."""
+
+    organization = serializers.IntegerField(source="organization_id", read_only=True)
+    last_signed_head = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Chain
+        fields = ["organization", "length", "head", "last_signed_head"]
+        read_only_fields = fields
+
+    @extend_schema_field(ChainHeadSerializer(allow_null=True))
+    def get_last_signed_head(self, chain: Any) -> dict[str, Any] | None:
+        """Null until the first is signed."""
+        head = self.context.get("heads", {}).get(chain.last_head_id)
+        return None if head is None else dict(ChainHeadSerializer(head).data)
 
 
 class LinksSerializer(serializers.Serializer[Any]):

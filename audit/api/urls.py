@@ -16,6 +16,7 @@ register_converter(RecordedSessionConverter, "recorded_session")
 
 urlpatterns = [
     path("audit/events/", views.Events.as_view(), name="audit-events"),
+    path("audit/chain/", views.Chains.as_view(), name="audit-chain"),
     path("sessions/<recorded_session:uid>/recording/", views.RecordingDetail.as_view(), name="recording"),
     path("sessions/<recorded_session:uid>/recording.cast", views.Cast.as_view(), name="recording-cast"),
     path("sessions/<recorded_session:uid>/transcript.txt", views.TextTranscript.as_view(), name="recording-transcript"),

@@ -19,12 +19,18 @@ from rest_framework.views import APIView
 
 from audit import exports
 from audit.actions import record
-from audit.api.serializers import EventFilterSerializer, EventSerializer, RecordingSerializer
+from audit.api.serializers import (
+    ChainSerializer,
+    EventFilterSerializer,
+    EventSerializer,
+    OrganizationFilterSerializer,
+    RecordingSerializer,
+)
 from audit.api.streaming import download
 from audit.events import Action, Thing
 from audit.journal import JournalError, JournalMissingError
-from audit.models import Event, Health, Recording
-from audit.querysets import EventQuerySet
+from audit.models import Chain, ChainHead, Event, Health, Recording
+from audit.querysets import ChainQuerySet, EventQuerySet
 from audit.recordings import folder_of
 from portal.access import access_organization
 from portal.api.permissions import Scopes
@@ -77,16 +83,43 @@ class Events(ListAPIView[Event]):
         events = Event.objects.between(wanted.get("since"), wanted.get("until"))
         columns = {"action": "action__in", "actor": "actor_name", "session": "session_uid"}
         events = events.filter(**{columns[name]: wanted[name] for name in columns if name in wanted})
-        return events.in_organizations(self._audited(wanted.get("organization")))
+        return events.in_organizations(_audited(self.request, wanted.get("organization")))
 
-    def _audited(self, wanted: int | None) -> Any:
-        user = cast(User, self.request.user)
-        if wanted is not None:
-            return [access_organization(user, wanted, Permission.AUDIT)]
-        audited = Organization.objects.allowing(user, Permission.AUDIT)
-        if not audited.exists():
-            raise PermissionDenied("You need the permission audit in an organization to read its audit log.")
-        return audited
+
+class Chains(ListAPIView[Chain]):
+    """Where the hash chains of those organizations stand in which the caller holds `audit`: worth keeping elsewhere."""
+
+    serializer_class = ChainSerializer
+    scopes: Scopes = {"GET": Permission.AUDIT}
+
+    @extend_schema(parameters=[OrganizationFilterSerializer])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    def get_queryset(self) -> ChainQuerySet:
+        asked = OrganizationFilterSerializer(data=self.request.query_params)
+        asked.is_valid(raise_exception=True)
+        chains = Chain.objects.in_organizations(_audited(self.request, asked.validated_data.get("organization")))
+        return chains.with_last_head().order_by("organization_id")
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        """One page of chains; the serializer finds their heads in `heads`, from one query."""
+        page = super().paginate_queryset(queryset)
+        self.heads = ChainHead.objects.in_bulk([chain.last_head_id for chain in page or ()])
+        return page
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "heads": getattr(self, "heads", {})}
+
+
+def _audited(request: Request, wanted: int | None) -> Any:
+    user = cast(User, request.user)
+    if wanted is not None:
+        return [access_organization(user, wanted, Permission.AUDIT)]
+    audited = Organization.objects.allowing(user, Permission.AUDIT)
+    if not audited.exists():
+        raise PermissionDenied("You need the permission audit in an organization to read its audit log.")
+    return audited
 
 
 def _recording_for(request: Request, uid: str) -> tuple[Session, Recording]:

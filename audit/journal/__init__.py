@@ -24,7 +24,7 @@ from audit.journal.layout import (
     Seal,
     TimelineEvent,
 )
-from audit.journal.reader import output_size, read_header, read_output, read_seal, read_timeline
+from audit.journal.reader import output_size, read_hashes, read_header, read_output, read_seal, read_timeline
 from audit.journal.recovery import RECOVERED_MARKER, recover
 from audit.journal.sealing import seal
 from audit.journal.writer import JournalWriter
@@ -40,6 +40,7 @@ __all__ = [
     "Seal",
     "TimelineEvent",
     "output_size",
+    "read_hashes",
     "read_header",
     "read_output",
     "read_seal",

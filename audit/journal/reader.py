@@ -1,5 +1,6 @@
 """Reads a journal, live or sealed. Nothing here writes, locks, or keeps a file open longer than its call."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +77,15 @@ def read_timeline(folder: Path) -> Iterator[TimelineEvent]:
     with explained(), os.fdopen(open_file(folder, TIMELINE), "rb") as timeline:
         for line in scan_events(timeline, _header(timeline)[1], strict=True):
             yield line.event
+
+
+def read_hashes(folder: Path) -> tuple[str, str]:
+    """The SHA-256 of `output` and of `timeline` as they stand now, in hex; each is read once, block by block."""
+    with explained():
+        with os.fdopen(open_file(folder, OUTPUT), "rb") as output:
+            output_sha256 = hashlib.file_digest(output, "sha256").hexdigest()
+        with os.fdopen(open_file(folder, TIMELINE), "rb") as timeline:
+            return output_sha256, hashlib.file_digest(timeline, "sha256").hexdigest()
 
 
 def read_seal(folder: Path) -> Seal | None:

@@ -114,7 +114,7 @@ def record_account_event(
     *, user: User, action: Action, actor: Actor, detail: dict[str, Any], about: Thing | None = None
 ) -> None:
     """One event in each organization of the user, whose auditors see only their own; one without, if there is none."""
-    memberships = Membership.objects.filter(user=user).select_related("organization")
+    memberships = Membership.objects.filter(user=user).select_related("organization").order_by("organization_id")
     organizations: list[Organization | None] = [membership.organization for membership in memberships]
     for organization in organizations or [None]:
         audit.record(

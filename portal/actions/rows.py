@@ -1,6 +1,7 @@
 """Writing a row together with its audit event."""
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -72,9 +73,10 @@ def save_changes(row: M, changes: Mapping[str, Any], *, actor: Actor, action: Ac
 @transaction.atomic
 def delete_row(row: Model, *, actor: Actor, action: Action = Action.DELETED) -> None:
     """Delete and record what it was. Access may be gone with it, so the session hosts hear of it."""
-    detail = {"before": snapshot(row)}
-    audit.record(action=action, actor=actor, organization=organization_of(row), thing=thing(row), detail=detail)
+    was, detail = thing(row), {"before": snapshot(row)}
+    organization = copy(organization_of(row))  # a copy, since what is deleted forgets its key
     row.delete()
+    audit.record(action=action, actor=actor, organization=organization, thing=was, detail=detail)
     transaction.on_commit(nudge_hosts)
 
 

@@ -1,5 +1,6 @@
 """Reads of sessions and session hosts."""
 
+import functools
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -93,12 +94,22 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """Stopped or failed."""
         return self.exclude(state__in=LIVE)
 
-    def matching(self, *, state: str = "", service: str = "", user: str = "", kind: str = "") -> Self:
-        """Those that a list asks for: `state` may also be `live` or `over`; an empty word filters nothing."""
-        found = {"": self.all, "live": self.live, "over": self.over}.get(state, lambda: self.in_states([state]))()
-        found = found.of_kinds([kind]) if kind else found
-        found = found.of_user(user) if user else found
-        return found.filter(service_name=service) if service else found
+    def matching(
+        self, *, states: Iterable[str] = (), kinds: Iterable[str] = (), user: str = "", service: int | str = ""
+    ) -> Self:
+        """Those that a list asks for, in a page or over the API: in one of these states (`live` and `over` stand for
+        several), of one of these kinds, of the user of this name, of the service of this key or name. What is empty
+        filters nothing."""
+        found, several, named = self, {"live": Q(state__in=LIVE), "over": ~Q(state__in=LIVE)}, list(states)
+        if named:
+            found = found.filter(functools.reduce(Q.__or__, (several.get(word, Q(state=word)) for word in named)))
+        if wanted := list(kinds):
+            found = found.filter(kind__in=wanted)
+        if user:
+            found = found.filter(user_name=user)
+        if service != "":
+            found = found.filter(service=service) if isinstance(service, int) else found.filter(service_name=service)
+        return found
 
     def with_controls(self, user: AnyUser) -> Self:
         """Adds `is_own`, `may_watch` and `may_terminate` to each row, for a list's buttons."""
@@ -114,22 +125,6 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """Adds `recording_health`, None where nothing was recorded."""
         recording = Recording.objects.filter(session_uid=OuterRef("uid"))
         return self.annotate(recording_health=Subquery(recording.values("health")[:1]))
-
-    def in_states(self, states: Iterable[str]) -> Self:
-        """Those in one of these states."""
-        return self.filter(state__in=list(states))
-
-    def of_kinds(self, kinds: Iterable[str]) -> Self:
-        """Those of these kinds."""
-        return self.filter(kind__in=list(kinds))
-
-    def of_user(self, name: str) -> Self:
-        """Those of the user of this name."""
-        return self.filter(user_name=name)
-
-    def of_service(self, pk: int) -> Self:
-        """Those of one service."""
-        return self.filter(service=pk)
 
     def streaming(self, now: datetime) -> Self:
         """What the live table shows: what lives, and for a minute what stopped."""
@@ -189,7 +184,3 @@ class SessionHostQuerySet(models.QuerySet["SessionHost"]):
         from sessions_app.models import Session
 
         return self.filter(Exists(Session.objects.live().filter(host=OuterRef("pk"))))
-
-    def other_than(self, uids: Iterable[str]) -> Self:
-        """All but these."""
-        return self.exclude(uid__in=list(uids))

@@ -50,7 +50,9 @@ async def end_vanished() -> int:
 
 
 def _places() -> list[_Place]:
-    running = Session.objects.in_states([State.ACTIVE, State.DETACHED]).filter(end_requested="", service__isnull=False)
+    running = Session.objects.matching(states=[State.ACTIVE, State.DETACHED]).filter(
+        end_requested="", service__isnull=False
+    )
     places: dict[int, _Place] = {}
     for session in running.select_related("organization", "service__stack__provider"):
         assert session.service is not None

@@ -68,7 +68,16 @@ def _rows(request: HttpRequest) -> dict[str, Any]:
     words = {name: request.GET.get(name, "")[:200] for name in ("state", "service", "user", "kind")}
     sort = request.GET.get("sort", "-created")
     column = SORTS.get(sort.removeprefix("-"), "pk")
-    sessions = Session.objects.visible_to(request.user).with_controls(request.user).matching(**words)
+    sessions = (
+        Session.objects.visible_to(request.user)
+        .with_controls(request.user)
+        .matching(
+            states=[words["state"]] if words["state"] else (),
+            kinds=[words["kind"]] if words["kind"] else (),
+            user=words["user"],
+            service=words["service"],
+        )
+    )
     ordered = sessions.order_by(f"-{column}" if sort.startswith("-") else column, "-pk")
     query = request.GET.copy()
     query.pop("page", None)

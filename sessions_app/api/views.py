@@ -74,17 +74,13 @@ class SessionList(ListAPIView[Session]):
     scopes: Scopes = {"GET": Permission.VIEW, "POST": Permission.SHELL}
 
     def get_queryset(self) -> SessionQuerySet:
-        sessions = Session.objects.visible_to(user_of(self.request))
         wanted = self.request.query_params
-        if "state" in wanted:
-            sessions = sessions.in_states(_words(wanted["state"], "state", State))
-        if "kind" in wanted:
-            sessions = sessions.of_kinds(_words(wanted["kind"], "kind", Kind))
-        if "user" in wanted:
-            sessions = sessions.of_user(wanted["user"])
-        if "service" in wanted:
-            sessions = sessions.of_service(_number(wanted["service"], "service"))
-        return sessions
+        return Session.objects.visible_to(user_of(self.request)).matching(
+            states=_words(wanted["state"], "state", State) if "state" in wanted else (),
+            kinds=_words(wanted["kind"], "kind", Kind) if "kind" in wanted else (),
+            user=wanted.get("user", ""),
+            service=_number(wanted["service"], "service") if "service" in wanted else "",
+        )
 
     @extend_schema(
         parameters=[

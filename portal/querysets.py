@@ -1,7 +1,9 @@
 """What a user may see and do, as SQL.
 
-`reaches` is the one place that says who holds a permission where. Everything else, from a list page to the check that
-cuts a live session, filters by it, so that they cannot disagree.
+`reaches` says who holds a permission where. Every list and the check that cuts live sessions filter by it, so that they
+cannot disagree. There is one other place on purpose: `portal.access.permissions_on` and `permissions_in` read the same
+rule row by row, which is cheaper on the way to every shell. `tests/portal/test_permissions_agree.py` holds the two to
+each other; whoever changes one changes both.
 """
 
 from collections.abc import Iterable

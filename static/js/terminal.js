@@ -18,6 +18,9 @@ import { terminalTheme } from "porthole/terminal-theme.js";
 const FONT =
   '"Cascadia Mono", "JetBrains Mono", "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", "Noto Sans Mono CJK SC", monospace';
 const RESIZE_MS = 60;
+// What xterm.js itself says to a program that asks: device attributes, status, cursor, mode, window and colour reports,
+// settings. No key types any of them, but Shift-F3, which looks like a cursor's report.
+const ANSWER = /^\x1b(?:\[[?>]?[\d;]*(?:[cnRtx]|\$y)|\]\d+;|P[\d]*[$+>!|])/;
 const PROMPT = /^.{0,200}[$#%>❯]( |$)/;
 
 const encoder = new TextEncoder();
@@ -94,7 +97,7 @@ export class TerminalView {
     this.#terminal.write(bytes, rendered);
   }
 
-  /** Nothing leaves the terminal while muted: a replay's device queries are answered by xterm.js, but to nobody. */
+  /** While muted, as in a replay, xterm.js answers a program's queries to nobody. What a person types still leaves. */
   set muted(muted) {
     this.#muted = muted;
   }
@@ -208,8 +211,9 @@ export class TerminalView {
 
   #listen() {
     const { input, resized, title, shortcut } = this.#handlers;
-    this.#terminal.onData((text) => this.#muted || input(encoder.encode(this.#modify(text))));
-    this.#terminal.onBinary((text) => this.#muted || input(Uint8Array.from(text, (char) => char.charCodeAt(0) & 255)));
+    this.#terminal.onData((text) => (this.#muted && ANSWER.test(text)) || input(encoder.encode(this.#modify(text))));
+    // Only the mouse speaks this way: somebody moved it.
+    this.#terminal.onBinary((text) => input(Uint8Array.from(text, (char) => char.charCodeAt(0) & 255)));
     this.#terminal.onTitleChange((text) => title(boundTitle(text)));
     this.#terminal.onResize(({ cols, rows }) => resized(cols, rows));
     this.#terminal.attachCustomKeyEventHandler((event) => !this.#clipboardKey(event) && !shortcut(event));

@@ -78,3 +78,35 @@ async def test_a_title_is_short_and_cannot_turn_its_direction(window: Window) ->
 async def test_only_web_addresses_open(window: Window, address: str, opened: str | None) -> None:
     script = """async (text) => (await import("porthole/sanitize.js")).safeLink(text)"""
     assert await window.page.evaluate(script, address) == opened
+
+
+async def test_a_replay_is_answered_to_nobody_and_what_a_person_types_meanwhile_leaves(window: Window) -> None:
+    muted, typed, heard = await window.page.evaluate(
+        """async () => {
+            const { TerminalView } = await import("porthole/terminal.js");
+            const place = document.body.appendChild(document.createElement("div"));
+            const heard = [];
+            const nothing = () => {};
+            const view = new TerminalView(place, {
+                dark: false, scrollback: 10, fontSize: 12, webgl: false,
+                handlers: { input: (bytes) => heard.push(new TextDecoder().decode(bytes)), resized: nothing,
+                            title: nothing, link: nothing, linkHover: nothing, shortcut: () => false },
+            });
+            const asks = new TextEncoder().encode(
+                "\\x1b[c\\x1b[>c\\x1b[5n\\x1b[6n\\x1b[?6n\\x1b[?2004$p\\x1b]11;?\\x07\\x1b]4;1;?\\x07\\x1bP$qm\\x1b\\\\");
+            const write = () => new Promise((done) => view.write(asks, done));
+            view.muted = true;
+            const written = write();
+            for (const key of ["l", "ArrowUp", "Escape", "\\r"]) view.press(key);
+            view.paste("pasted");
+            await written;
+            const whileMuted = heard.splice(0);
+            view.muted = false;
+            await write();
+            view.dispose();
+            place.remove();
+            return [whileMuted, ["l", "\\x1b[A", "\\x1b", "\\r", "pasted"], heard];
+        }"""
+    )
+    assert muted == typed
+    assert len(heard) == 9, "each question has an answer when it is not a replay"

@@ -22,6 +22,8 @@ STACKS_ON_HOME = 12
 ROWS_ON_HOME = 8
 STACKS_A_PAGE = 50
 MATCHES = 8
+OFFERS = 500
+"""Services that the palette filters by itself; with more of them it asks again."""
 
 
 @require_GET
@@ -70,23 +72,30 @@ def stack_services(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_GET
 def palette(request: HttpRequest) -> JsonResponse:
-    """What the command palette offers for the typed text."""
-    text = request.GET.get("q", "")[:100]
-    matches = [_match(service) for service in visible_services(request).named(text)[:MATCHES]]
+    """What the command palette offers: for a typed text, or without one all of it, as far as one answer holds."""
+    text = request.GET.get("q", "").strip()[:100]
+    limit = MATCHES if text else OFFERS
+    services = list(visible_services(request).named(text)[: limit + 1])
     pages = [("Home", "home"), ("Stacks", "stack_list"), ("Sessions", "session_list"), ("Settings", "settings")]
+    matches = [_match(service) for service in services[:limit]]
     matches += [
-        {"label": label, "hint": "page", "action": "Go", "url": reverse(name)}
+        {"label": label, "hint": "page", "action": "Go", "url": reverse(name), "find": label}
         for label, name in pages
-        if text and label.lower().startswith(text.strip().lower())
+        if label.lower().startswith(text.lower())
     ]
-    return JsonResponse({"matches": matches})
+    return JsonResponse({"matches": matches, "more": len(services) > limit})
 
 
 def _match(service: Service) -> dict[str, str]:
-    hint = f"{service.stack.name} · {service.organization.name}"
-    if service.may_shell:  # type: ignore[attr-defined] # annotated by with_permissions
-        return {"label": service.name, "hint": hint, "action": "Shell", "url": reverse("open_shell", args=[service.pk])}
-    return {"label": service.name, "hint": hint, "action": "View", "url": reverse("stack", args=[service.stack_id])}
+    shell = service.may_shell  # type: ignore[attr-defined] # annotated by with_permissions
+    url = reverse("open_shell", args=[service.pk]) if shell else reverse("stack", args=[service.stack_id])
+    return {
+        "label": service.name,
+        "hint": f"{service.stack.name} · {service.organization.name}",
+        "action": "Shell" if shell else "View",
+        "url": url,
+        "find": "\n".join((service.name, service.slug, service.stack.name)),
+    }
 
 
 @never_cache

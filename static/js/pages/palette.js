@@ -1,6 +1,12 @@
-/** The command palette: Ctrl-K, type a service's name, Enter for a shell. A combobox with a listbox, by the ARIA pattern. */
+/**
+ * The command palette: Ctrl-K, type a service's name, Enter for a shell. A combobox with a listbox, by the ARIA pattern.
+ *
+ * What it can offer is fetched once, as it opens, and is filtered here with every letter: the list is never behind what
+ * was typed, and Enter opens what is highlighted. Only where there is more than one answer holds is the portal asked again.
+ */
 
 const WAIT_MS = 120;
+const SHOWN = 8;
 
 class Palette {
   #dialog;
@@ -10,6 +16,9 @@ class Palette {
   #timer = 0;
   /** @type {AbortController | null} */
   #request = null;
+  #offers = [];
+  #more = false;
+  #loaded = Promise.resolve();
   #chosen = 0;
 
   /** @param {HTMLDialogElement} dialog */
@@ -18,7 +27,7 @@ class Palette {
     this.#input = dialog.querySelector("input");
     this.#list = dialog.querySelector("ul");
     this.#none = dialog.querySelector(".palette-none");
-    this.#input.addEventListener("input", () => this.#later());
+    this.#input.addEventListener("input", () => this.#typed());
     this.#input.addEventListener("keydown", (event) => this.#key(event));
     this.#list.addEventListener("click", (event) => this.#go(event.target.closest("[role=option]")));
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
@@ -28,25 +37,59 @@ class Palette {
     if (this.#dialog.open) return;
     this.#input.value = "";
     this.#dialog.showModal();
-    this.#search();
+    this.#loaded = this.#load();
   }
 
-  #later() {
+  async #load() {
+    const found = await this.#fetch("");
+    if (!found) return;
+    this.#offers = found.matches;
+    this.#more = found.more;
+    this.#typed();
+  }
+
+  #typed() {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#search(), WAIT_MS);
+    this.#show(this.#matching(this.#input.value));
+    if (this.#more && this.#input.value.trim()) this.#timer = setTimeout(() => this.#askForMore(), WAIT_MS);
   }
 
-  async #search() {
+  /** By the portal's own rule: a service has every word somewhere in its names, a page begins with the text. */
+  #matching(text) {
+    const typed = text.trim().toLowerCase();
+    const words = typed.split(/\s+/).filter(Boolean);
+    const fits = ({ label, action, find }) => {
+      if (action === "Go") return typed !== "" && label.toLowerCase().startsWith(typed);
+      return words.every((word) => find.toLowerCase().includes(word));
+    };
+    const fitting = this.#offers.filter(fits);
+    const services = fitting.filter(({ action }) => action !== "Go").slice(0, SHOWN);
+    return [...services, ...fitting.filter(({ action }) => action === "Go")];
+  }
+
+  /** What else there is goes below: what is highlighted stays where it is. */
+  async #askForMore() {
+    const found = await this.#fetch(this.#input.value.trim());
+    const known = new Set([...this.#list.children].map((option) => option.dataset.url));
+    const others = (found?.matches ?? []).filter(({ url }) => !known.has(url));
+    this.#list.append(...others.map((match, index) => this.#option(match, known.size + index)));
+    if (others.length === 0) return;
+    this.#say("");
+    this.#choose(this.#chosen);
+  }
+
+  async #fetch(text) {
     this.#request?.abort();
     this.#request = new AbortController();
     const address = new URL(this.#dialog.dataset.source, location.href);
-    address.searchParams.set("q", this.#input.value.trim());
+    if (text) address.searchParams.set("q", text);
     try {
       const response = await fetch(address, { signal: this.#request.signal, headers: { Accept: "application/json" } });
       if (!response.ok) throw new Error(String(response.status));
-      this.#show((await response.json()).matches);
+      return await response.json();
     } catch (error) {
       if (error.name !== "AbortError") this.#say("The portal does not answer. Try again in a moment.");
+      return null;
     }
   }
 
@@ -87,17 +130,12 @@ class Palette {
   }
 
   async #key(event) {
-    if (event.isComposing) return;
-    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      event.preventDefault();
-      this.#choose(this.#chosen + (event.key === "ArrowDown" ? 1 : -1));
-    } else if (event.key === "Enter") {
-      event.preventDefault();
-      // What was typed last decides, not what was found for the letters before.
-      clearTimeout(this.#timer);
-      await this.#search();
-      this.#go(this.#list.children[this.#chosen]);
-    }
+    if (event.isComposing || !["ArrowDown", "ArrowUp", "Enter"].includes(event.key)) return;
+    event.preventDefault();
+    // A key that comes before the first answer acts on it as soon as it is there.
+    await this.#loaded;
+    if (event.key === "Enter") this.#go(this.#list.children[this.#chosen]);
+    else this.#choose(this.#chosen + (event.key === "ArrowDown" ? 1 : -1));
   }
 
   #go(option) {

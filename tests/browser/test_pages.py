@@ -10,6 +10,7 @@ from tests.browser.conftest import DESK, PHONE, OpenWindow
 from tests.browser.window import Window
 from tests.integration.client import Api
 from tests.integration.installation import ROOT, Installation
+from tests.integration.polling import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -133,6 +134,45 @@ async def test_the_palette_opens_a_shell_by_its_services_name(
     await window.page.keyboard.press("Enter")
     await window.live()
     await expect(window.page.locator("[data-service]")).to_have_text("zebra-crossing")
+
+
+async def test_enter_opens_what_the_palette_highlights(
+    open_window: OpenWindow, owner: Api, portal: Installation
+) -> None:
+    for name in ("yak-first", "yak-second"):
+        await owner.add_service(portal.stacks["local"], name, selector="local")
+    window = await open_window()
+    await window.go("/sessions/")
+    await window.page.keyboard.press("Control+k")
+    await window.type("yak")
+    await window.page.keyboard.press("ArrowDown")
+    await expect(window.page.locator("#palette-options [aria-selected=true]")).to_contain_text("yak-second")
+    await window.page.keyboard.press("Enter")
+    await window.live()
+    await expect(window.page.locator("[data-service]")).to_have_text("yak-second")
+
+
+async def _hidden_height(window: Window) -> float:
+    """By how much the terminal's rows reach below what is shown of them."""
+    bottom = "(selector) => document.querySelector(selector).getBoundingClientRect().bottom"
+    rows = await window.page.evaluate(bottom, ".xterm-screen")
+    stage = await window.page.evaluate(bottom, ".term-stage")
+    return float(rows - stage)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_last_row_is_never_hidden(open_window: OpenWindow, local: int, size: dict[str, int]) -> None:
+    window = await open_window(size=size)
+    await window.open(local)
+    _, before = await window.size()
+    assert await _hidden_height(window) <= 0
+    await window.page.evaluate("() => { document.querySelector('[data-notice]').hidden = false }")
+
+    async def fewer() -> bool:
+        return (await window.size())[1] < before
+
+    await until(fewer, "fewer rows below a notice")
+    assert await _hidden_height(window) <= 0
 
 
 async def test_the_shell_tab_connects_by_itself_and_changes_the_service(

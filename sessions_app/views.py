@@ -142,6 +142,7 @@ def terminal(request: HttpRequest, uid: str) -> HttpResponse:
     )
     watch = session.user_id != request.user.pk or "watch" in request.GET
     config |= {"session": session.uid, "mode": "watch" if watch else "control"}
+    config["mayEnd"] = _allowed(access_session, request.user, uid, Permission.TERMINATE)
     return render(request, "sessions_app/terminal.html", {"terminal": config, "over": session.state in OVER})
 
 

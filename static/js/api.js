@@ -76,7 +76,7 @@ async function call(method, path, body, signal) {
     });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new ApiError(0, "offline", "The portal does not answer. Check your connection.");
+    throw new ApiError(0, "offline", "The portal does not answer. It may be restarting.");
   }
   if (!response.ok) throw await errorOf(response);
   return response.status === 204 ? null : response.json().catch(() => null);

@@ -70,17 +70,20 @@ function ended(phase, context) {
   const { endings, links } = context;
   const told = endings[phase.reason] ?? { title: "The session is over", text: "" };
   const to = linked(links);
-  if (phase.code === "no_shell") return noShell(phase, to);
+  if (lacksShell(phase)) return noShell(to);
   const code = phase.exit_code === null || phase.exit_code === undefined ? "" : ` Exit code ${phase.exit_code}.`;
   const actions = phase.reason === "access_revoked" ? [to.stack, to.record] : [AGAIN, to.stack, to.record];
   return { place: context.seen ? "foot" : "cover", title: told.title, text: `${phase.detail || told.text}${code}`, actions };
 }
 
-function noShell(phase, to) {
+/** A command that the image lacks has the same code as a shell that it lacks: the sentence tells them apart. */
+const lacksShell = ({ detail }) => / has no shell\./.test(detail ?? "");
+
+function noShell(to) {
   return {
     place: "cover",
     title: "This image has no shell",
-    text: phase.detail || "Another service of the stack may have one.",
+    text: "So there is nothing to open here. Through the API you can give a command that the image has.",
     actions: [to.stack, RETRY],
   };
 }
@@ -103,6 +106,7 @@ const REFUSED = {
   provider_unreachable: ["The provider does not answer", [RETRY, "stack"]],
   provider_misconfigured: ["The provider is not set up correctly", ["stack", RETRY]],
   provider_refused: ["The provider refused", ["stack", RETRY]],
+  no_shell: ["There is no such program", ["stack", RETRY]],
   provider_error: ["The provider failed", [RETRY, "stack"]],
   container_not_found: ["No container is running", [RETRY, "stack"]],
   invalid_target: ["This service names no container", ["stack"]],
@@ -125,12 +129,13 @@ const WORDS = {
   4409: "This session is now shown in another window of yours. Here it stays as it was.",
   not_authenticated: "Sign in again to come back to this page.",
   not_found: "It does not exist, or you may not see it.",
+  offline: "It may be restarting. Try again in a moment.",
 };
 
 function refused(phase, context) {
   const to = linked(context.links);
   if (phase.code === "session_limit") return limit(phase, context, to);
-  if (phase.code === "no_shell") return noShell(phase, to);
+  if (lacksShell(phase)) return noShell(to);
   const [title, offers] = REFUSED[phase.code] ?? ["This did not work", [RETRY, "stack"]];
   const seen = typeof phase.code === "number" && context.seen;
   return {
@@ -145,12 +150,21 @@ const TELLINGS = { opening, connecting, starting, waiting, detached, ended, refu
 
 /**
  * @param {import("porthole/terminal-session.js").Phase} phase
- * @param {object} context Names, links and endings of the page; `seen` is true once there was output.
+ * @param {object} context Names, links and endings of the page; `seen` is true once there was output; `kept` while the
+ *   screen still shows the session before.
  * @returns {Telling | null} Null where the terminal speaks for itself.
  */
 export function telling(phase, context) {
   const tell = TELLINGS[phase.name];
-  return tell ? { actions: [], ...tell(phase, context) } : null;
+  if (!tell) return null;
+  const told = { actions: [], ...tell(phase, context) };
+  return context.kept ? belowWhatIsKept(told, linked(context.links).record) : told;
+}
+
+/** The old screen stays readable, and its recording at hand, until the new session is there. */
+function belowWhatIsKept(told, record) {
+  const known = told.actions.some(({ label }) => label === record.label);
+  return { ...told, place: "foot", actions: known ? told.actions : [...told.actions, record] };
 }
 
 /** One word for the status bar. */

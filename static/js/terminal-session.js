@@ -31,6 +31,8 @@ export class TerminalSession {
   #mutedBelow = 0;
   #asked = 0;
   #over = false;
+  /** What the screen shows is from before: it stays until there is something to show instead. */
+  #stale = false;
 
   /**
    * @param {import("porthole/terminal.js").TerminalView} view
@@ -125,7 +127,7 @@ export class TerminalSession {
   #begin(phase) {
     this.dispose();
     this.#over = false;
-    this.#view.reset();
+    this.#stale = true;
     this.#handlers.phase(phase);
     return this.#asked;
   }
@@ -168,6 +170,8 @@ export class TerminalSession {
   }
 
   #attached(frame) {
+    if (this.#stale) this.#view.reset();
+    this.#stale = false;
     // A first look at a session that ran before: what asks the terminal a question in it has had its answer.
     this.#mutedBelow = this.#replays ? frame.head : 0;
     this.#replays = false;

@@ -40,7 +40,9 @@ async def test_an_image_without_a_shell_is_named_as_such(
     docker_engine.client.containers.run(NOSHELL, name=name, detach=True, network_mode="none")
     window = await open_window()
     await window.go(f"/services/{await add_service('docker', name)}/shell/")
-    assert name in await window.told("This image has no shell")
+    assert "Through the API" in await window.told("This image has no shell")
+    await expect(window.page.locator("[data-rec]")).to_be_hidden()
+    await expect(window.page.locator("[data-keys]")).to_be_hidden()
     await expect(window.page.get_by_role("link", name="Back to the stack")).to_be_visible()
 
 
@@ -89,6 +91,47 @@ async def test_an_ended_session_is_not_a_blank_terminal(open_window: OpenWindow,
     await developer.ended(uid)
     await window.go(f"/terminal/{uid}/")
     await window.told("The shell exited")
+
+
+async def test_the_old_screen_stays_while_another_session_cannot_be_opened(
+    open_window: OpenWindow, network: Network, local: int
+) -> None:
+    window = await open_window(url=network.url)
+    await window.open(local)
+    await expect(window.page.locator("[data-rec]")).to_be_visible()
+    uid = window.uid
+    await window.run("echo kept-$((40 + 2)); exit")
+    await window.told("The shell exited")
+    await expect(window.page.locator("[data-rec]")).to_be_hidden()
+    await network.cut()
+    await window.page.get_by_role("button", name="Open again").click()
+    told = await window.told("The portal does not answer")
+    assert told.count("does not answer") == 1
+    await window.sees("kept-42")
+    record = window.page.get_by_role("link", name="See the recording")
+    await expect(record).to_have_attribute("href", f"/sessions/{uid}/")
+    await network.mend()
+    await window.page.get_by_role("button", name="Try again").click()
+    await window.live()
+    assert window.uid != uid
+
+    async def gone() -> bool:
+        return "kept-42" not in await window.screen()
+
+    await until(gone, "the new session's screen")
+
+
+async def test_whoever_types_into_a_watched_terminal_is_told(open_window: OpenWindow, local: int) -> None:
+    window = await open_window()
+    await window.open(local)
+    watcher = await open_window("owner")
+    await watcher.go(f"/terminal/{window.uid}/")
+    await watcher.live()
+    await watcher.type("ls")
+    await expect(watcher.page.get_by_text("You are watching: read only.")).to_be_visible()
+    await watcher.page.get_by_role("button", name="End").click()
+    await watcher.page.get_by_role("button", name="End it").click()
+    assert "owner ended it." in await window.told("Ended by somebody else")
 
 
 async def test_somebody_elses_session_is_a_page_that_says_so(

@@ -1,16 +1,18 @@
 /** One terminal with its bars, overlay and keys: what the terminal page and the Shell tab are made of. */
 
-import { ask, openAfterAsking } from "porthole/dialog.js";
+import { openAfterAsking } from "porthole/dialog.js";
+import { askHowToEnd } from "porthole/pages/end-question.js";
 import { FindBar } from "porthole/pages/find-bar.js";
 import { bindKeyBar } from "porthole/pages/key-bar.js";
 import { NoticeBar } from "porthole/pages/notice-bar.js";
 import { Overlay } from "porthole/pages/overlay.js";
 import { StatusBar } from "porthole/pages/status-bar.js";
+import { bindScreenReader, screenReaderWanted } from "porthole/pages/screen-reader.js";
+import { tellTypists } from "porthole/pages/watching.js";
 import { telling } from "porthole/phases.js";
 import { TerminalSession } from "porthole/terminal-session.js";
 import { TerminalView } from "porthole/terminal.js";
 
-const SCREEN_READER_KEY = "porthole-screen-reader";
 /** A connection that is back sooner than this was not worth a word. */
 const PATIENCE_MS = 700;
 const QUIET = new Set(["connecting", "waiting"]);
@@ -38,6 +40,9 @@ export class TerminalPanel {
   #uid = "";
   #phase = { name: "opening" };
   #seen = false;
+  /** The session whose screen is still shown while another one is opened in its place. */
+  #kept = "";
+  #gap = false;
   #later = 0;
   #name = "";
   #opened = () => {};
@@ -60,6 +65,7 @@ export class TerminalPanel {
     this.#status.size = this.#view.size;
     bindKeyBar(root.querySelector("[data-keys]"), this.#view);
     this.#bindButtons();
+    if (config.mode === "watch") tellTypists(root.querySelector("[data-screen]"), () => this.live, this.#notice);
     document.addEventListener("porthole:theme", (event) => {
       this.#view.dark = event.detail === "dark";
     });
@@ -75,12 +81,16 @@ export class TerminalPanel {
     return this.#session.live;
   }
 
-  /** @param {{service: number, pod_name?: string, container_name?: string}} target @param {string} name */
-  open(target, name) {
+  /**
+   * @param {{service: number, pod_name?: string, container_name?: string}} target
+   * @param {string} name
+   * @param {boolean} [keep] Leave what is on the screen until the new session is there.
+   */
+  open(target, name, keep = false) {
     this.#target = target;
     this.#config.service = { id: target.service, name };
     this.#status.names = { service: name, container: target.pod_name || target.container_name || "", who: "" };
-    this.#fresh();
+    this.#fresh(keep);
     return this.#session.open(target);
   }
 
@@ -116,7 +126,7 @@ export class TerminalPanel {
       dark: document.documentElement.dataset.bsTheme === "dark",
       scrollback: preferences.scrollback,
       fontSize: preferences.fontSize,
-      screenReader: this.#screenReader,
+      screenReader: screenReaderWanted(),
       handlers: {
         input: (bytes) => this.#session.type(bytes) && this.#notice.hide(),
         resized: (cols, rows) => {
@@ -142,8 +152,10 @@ export class TerminalPanel {
     return new TerminalSession(this.#view, handlers, this.#config.mode);
   }
 
-  #fresh() {
-    this.#seen = false;
+  #fresh(keep = false) {
+    if (!keep) this.#kept = "";
+    else if (this.#seen) this.#kept = this.#uid;
+    this.#seen = this.#gap = false;
     this.#notice.hide();
   }
 
@@ -152,7 +164,6 @@ export class TerminalPanel {
     this.#target = { service: session.service, pod_name: session.pod_name, container_name: session.container_name };
     const container = session.pod_name ? `${session.pod_name} / ${session.container_name}` : session.container_name;
     this.#status.names = { service: session.service_name, container, who: session.user ?? "" };
-    this.#status.recording = "recording";
     this.#root.querySelector('[data-act="copy-id"]').hidden = false;
     this.#root.querySelector('[data-act="copy-id"]').dataset.copy = session.uid;
     this.#name = [session.service_name, session.pod_name || session.container_name].filter(Boolean).join(" · ");
@@ -174,7 +185,10 @@ export class TerminalPanel {
     clearTimeout(this.#later);
     if (phase.name === "waiting") phase.until = performance.now() + phase.milliseconds;
     if (phase.name === "connecting") phase.again = this.#seen;
-    if (phase.name === "live") this.#seen = true;
+    if (phase.name === "live") {
+      this.#seen = true;
+      this.#kept = "";
+    }
     this.#status.phase = phase;
     this.#enable(phase);
     if (this.#seen && QUIET.has(phase.name)) {
@@ -190,7 +204,8 @@ export class TerminalPanel {
 
   #tell() {
     const { links, endings, service } = this.#config;
-    const filled = Object.fromEntries(Object.entries(links).map(([name, url]) => [name, url.replace("UID", this.#uid)]));
+    const uid = this.#kept || this.#uid;
+    const filled = Object.fromEntries(Object.entries(links).map(([name, url]) => [name, url.replace("UID", uid)]));
     filled.login += `?${new URLSearchParams({ next: location.pathname + location.search })}`;
     const told = telling(this.#phase, {
       links: filled,
@@ -198,6 +213,7 @@ export class TerminalPanel {
       service: service.name || "the container",
       container: this.#target.pod_name || this.#target.container_name || "",
       seen: this.#seen,
+      kept: this.#kept !== "",
     });
     if (told) this.#overlay.show(told);
     else this.#overlay.hide();
@@ -216,8 +232,15 @@ export class TerminalPanel {
   }
 
   #enable(phase) {
-    const live = phase.name === "live" && this.#config.mode === "control";
-    for (const act of ["detach", "end"]) this.#root.querySelector(`[data-act="${act}"]`).disabled = !live;
+    const live = phase.name === "live";
+    const mine = this.#config.mode === "control";
+    const over = ["ended", "detached", "refused"].includes(phase.name);
+    this.#root.querySelector('[data-act="detach"]').disabled = !(live && mine);
+    this.#root.querySelector('[data-act="end"]').disabled = !(live && (mine || this.#config.mayEnd));
+    this.#root.querySelector("[data-keys]").hidden = over || !mine;
+    // While the connection is lost and while it is detached, the session still runs and is still recorded.
+    const runs = live || ((phase.name === "detached" || QUIET.has(phase.name)) && this.#seen);
+    this.#status.recording = runs ? (this.#gap ? "gap" : "recording") : "off";
   }
 
   #notify(frame) {
@@ -226,7 +249,10 @@ export class TerminalPanel {
       this.#notice.countDown(frame.seconds ?? 120, text, { label: "Stay", act: () => this.#stay() });
       return;
     }
-    if (frame.code === "recording_gap") this.#status.recording = "gap";
+    if (frame.code === "recording_gap") {
+      this.#gap = true;
+      this.#status.recording = "gap";
+    }
     this.#notice.show(frame.detail);
   }
 
@@ -239,7 +265,7 @@ export class TerminalPanel {
 
   #act(act) {
     const acts = {
-      open: () => this.open(this.#target, this.#config.service.name),
+      open: () => this.open(this.#target, this.#config.service.name, true),
       attach: () => this.attach(this.#uid),
       retry: () => this.#session.retryNow(),
       reload: () => location.reload(),
@@ -252,35 +278,14 @@ export class TerminalPanel {
     on("find", () => this.#find.open());
     on("detach", () => this.detach());
     on("end", () => this.#end());
-    const reader = this.#root.querySelector('[data-act="screen-reader"]');
-    reader.setAttribute("aria-pressed", String(this.#screenReader));
-    on("screen-reader", () => {
-      const wanted = !this.#screenReader;
-      localStorage.setItem(SCREEN_READER_KEY, wanted ? "on" : "off");
-      reader.setAttribute("aria-pressed", String(wanted));
-      this.#view.screenReader = wanted;
-    });
-  }
-
-  get #screenReader() {
-    return localStorage.getItem(SCREEN_READER_KEY) === "on";
+    bindScreenReader(this.#root.querySelector('[data-act="screen-reader"]'), this.#view);
   }
 
   async #end() {
-    if (this.#view.looksBusy) {
-      const answer = await ask({
-        title: "End this session?",
-        text: "A command may still be running. Ending the session ends everything it started; detaching lets it run on.",
-        choices: [
-          { label: "Stay", value: "" },
-          { label: "Detach", value: "detach" },
-          { label: "End it", value: "end", kind: "danger" },
-        ],
-      });
-      if (answer === "detach") this.detach();
-      if (answer !== "end") return;
-    }
-    await this.end();
+    const watching = this.#config.mode === "watch";
+    const answer = watching || this.#view.looksBusy ? await askHowToEnd(watching) : "end";
+    if (answer === "detach") this.detach();
+    if (answer === "end") await this.end();
   }
 
   #shortcut(event) {

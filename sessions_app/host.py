@@ -106,7 +106,7 @@ class SessionHost:
     async def stop(self) -> None:
         """End every session, seal its recording, give the lease back."""
         self._stopping = True
-        detail = "The portal was restarted. What was on the screen is in the recording."
+        detail = "It ended every session that it held. What was on the screen is in the recording."
         for hosted in self.sessions.values():
             hosted.end(EndOrder(EndReason.HOST_LOST, detail))
         if self.sessions:

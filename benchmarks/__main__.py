@@ -1,7 +1,6 @@
 """`python -m benchmarks`: the portal against the Docker API used directly, as a table of ratios within one run.
 
-It needs a Docker Engine (DOCKER_HOST) with an image that has bash (BENCHMARK_IMAGE). The test bed has both:
-`eval "$(scripts/testbed env)" && DOCKER_HOST=$TESTBED_DOCKER_HOST python -m benchmarks`.
+It needs a Docker Engine (DOCKER_HOST) with an image that has bash (BENCHMARK_IMAGE); `scripts/benchmark` brings both.
 """
 
 import sys

@@ -180,13 +180,25 @@ def note_attached(*, session: Session, actor: Actor, mode: str, took_over: bool)
 
 @transaction.atomic
 def note_detached(*, session: Session, actor: Actor, ttl: int, asked: bool) -> None:
-    """The controller is gone, by its wish (`asked`) or with its connection; the session lives `ttl` seconds more."""
+    """The controller is gone, by its wish (`asked`) or with its connection; the session lives `ttl` seconds more.
+
+    However often that is said, without an attach in between it stays detached no longer than its service allows.
+    """
     now = timezone.now()
-    changed = Session.objects.filter(pk=session.pk, state__in=[State.ACTIVE, State.DETACHED]).update(
-        state=State.DETACHED, detached_at=now, detach_expires_at=now + timedelta(seconds=ttl), detach_asked=asked
+    row = (
+        Session.objects.select_for_update()
+        .filter(pk=session.pk, state__in=[State.ACTIVE, State.DETACHED])
+        .only("state", "detached_at", "detach_ttl_max")
+        .first()
     )
-    if changed:
-        _event(session, Action.SESSION_DETACHED, actor, asked=asked, ttl=ttl)
+    if row is None:
+        return
+    since = row.detached_at if row.state == State.DETACHED and row.detached_at is not None else now
+    until = min(now + timedelta(seconds=ttl), since + timedelta(seconds=row.detach_ttl_max))
+    Session.objects.filter(pk=session.pk).update(
+        state=State.DETACHED, detached_at=since, detach_expires_at=until, detach_asked=asked
+    )
+    _event(session, Action.SESSION_DETACHED, actor, asked=asked, ttl=round((until - now).total_seconds()))
 
 
 @transaction.atomic

@@ -255,6 +255,19 @@ def test_a_session_can_be_finished_from_every_state_it_can_live_in(session: Sess
     assert state(session) == State.STOPPED
 
 
+def test_detaching_again_and_again_lasts_no_longer_than_the_service_allows(session: Session) -> None:
+    activate(session)
+    Session.objects.filter(pk=session.pk).update(detach_ttl_max=600)
+    actions.note_detached(session=session, actor=PORTAL, ttl=600, asked=True)
+    session.refresh_from_db()
+    first = session.detached_at
+    assert first is not None
+    Session.objects.filter(pk=session.pk).update(detached_at=first - timedelta(seconds=300))
+    actions.note_detached(session=session, actor=PORTAL, ttl=600, asked=True)
+    session.refresh_from_db()
+    assert session.detach_expires_at == first + timedelta(seconds=300)
+
+
 def test_an_idle_end_that_came_too_late_is_called_off(session: Session) -> None:
     activate(session)
     actions.request_end(session=session, reason=EndReason.IDLE_TIMEOUT, actor=PORTAL)

@@ -6,6 +6,7 @@ from portal import views
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("live/", views.home_live, name="home_live"),
     path("stacks/", views.stack_list, name="stack_list"),
     path("stacks/<int:pk>/", views.stack_services, name="stack"),
     path("palette/", views.palette, name="palette"),

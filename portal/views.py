@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -31,8 +32,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """My stacks with a shell button for each service, my live sessions, recent recordings."""
     visible = Stack.objects.visible_to(request.user).select_related("organization", "provider")
     stacks = list(visible[: STACKS_ON_HOME + 1])
-    own = Session.objects.own(request.user)
-    recorded = Session.objects.recorded_for(request.user).over().with_recording_health()
+    recorded = Session.objects.recorded_for(request.user).over().with_output_on_record().with_recording_health()
     return render(
         request,
         "portal/home.html",
@@ -40,11 +40,21 @@ def home(request: HttpRequest) -> HttpResponse:
             "nav": "home",
             "stacks": with_services(request, stacks[:STACKS_ON_HOME]),
             "more_stacks": len(stacks) > STACKS_ON_HOME,
-            "live": own.live()[:ROWS_ON_HOME],
+            "live": _own_live(request),
             "recent": recorded[:ROWS_ON_HOME],
             "several_organizations": several_organizations(request),
         },
     )
+
+
+@require_GET
+def home_live(request: HttpRequest) -> HttpResponse:
+    """My live sessions alone, as home fetches them again every few seconds."""
+    return render(request, "portal/_home_live.html", {"live": _own_live(request)})
+
+
+def _own_live(request: HttpRequest) -> QuerySet[Session]:
+    return Session.objects.own(request.user).live()[:ROWS_ON_HOME]
 
 
 @require_GET

@@ -126,6 +126,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
         recording = Recording.objects.filter(session_uid=OuterRef("uid"))
         return self.annotate(recording_health=Subquery(recording.values("health")[:1]))
 
+    def with_output_on_record(self) -> Self:
+        """Those of which there is something to see: a recording that holds output."""
+        return self.filter(Exists(Recording.objects.filter(session_uid=OuterRef("uid"), output_bytes__gt=0)))
+
     def streaming(self, now: datetime) -> Self:
         """What the live table shows: what lives, and for a minute what stopped."""
         return self.filter(Q(state__in=LIVE) | Q(ended_at__gt=now - timedelta(minutes=1)))

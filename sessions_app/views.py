@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from audit.models import Recording
-from portal.access import access_service, preferences_of
+from portal.access import access_service, permissions_on, preferences_of
 from portal.pages import page_of, several_organizations, stack_context
 from portal.permissions import Permission
 from portal.querysets import AnyUser
@@ -40,7 +40,7 @@ COLUMNS = [
     ("service", "Service"),
     ("state", "State"),
     ("created", "Started"),
-    ("idle", "Last input"),
+    ("idle", "Last activity"),
     ("in", "In"),
     ("out", "Out"),
 ]
@@ -52,7 +52,7 @@ def session_list(request: HttpRequest) -> HttpResponse:
     context = _rows(request) | {
         "nav": "sessions",
         "states": [("", "any state"), *((word, word) for word in ("live", "over", *State))],
-        "kinds": list(Kind),
+        "kinds": [Kind.SHELL],
         "filters": {name: request.GET.get(name, "") for name in ("state", "service", "user", "kind", "sort")},
     }
     return render(request, "sessions_app/session_list.html", context)
@@ -111,7 +111,8 @@ def session_detail(request: HttpRequest, uid: str) -> HttpResponse:
         "session": session,
         "live": session.state in LIVE,
         "own": session.user_id == request.user.pk,
-        "ending": ending_of(session.end_reason),
+        "ending": ending_of(session),
+        "may_shell": _may_shell(request, session),
         "may_watch": _allowed(access_session, request.user, uid, Permission.WATCH),
         "may_end": session.state in LIVE and _allowed(access_session, request.user, uid, Permission.TERMINATE),
         "readable": readable,
@@ -121,6 +122,10 @@ def session_detail(request: HttpRequest, uid: str) -> HttpResponse:
         "several_organizations": several_organizations(request),
     }
     return render(request, "sessions_app/session_detail.html", context)
+
+
+def _may_shell(request: HttpRequest, session: Session) -> bool:
+    return session.service is not None and Permission.SHELL in permissions_on(request.user, session.service)
 
 
 def _allowed(access: Callable[..., Session], *arguments: object) -> bool:
@@ -142,6 +147,7 @@ def terminal(request: HttpRequest, uid: str) -> HttpResponse:
     )
     watch = session.user_id != request.user.pk or "watch" in request.GET
     config |= {"session": session.uid, "mode": "watch" if watch else "control"}
+    config["mayOpen"] = _may_shell(request, session)
     config["mayEnd"] = _allowed(access_session, request.user, uid, Permission.TERMINATE)
     return render(request, "sessions_app/terminal.html", {"terminal": config, "over": session.state in OVER})
 
@@ -183,6 +189,7 @@ def terminal_config(user: AnyUser, *, stack_url: str, service: dict[str, Any] | 
         "service": service or {"id": None, "name": ""},
         "session": None,
         "mode": "control",
+        "mayOpen": True,
         "target": {},
         "preferences": {"scrollback": preferences.scrollback, "fontSize": preferences.font_size},
         "endings": {reason.value: {"title": told.title, "text": told.text} for reason, told in ENDINGS.items()},

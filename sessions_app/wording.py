@@ -1,7 +1,8 @@
 """What pages say about a session: one sentence for each state and each way it can end."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from sessions_app.models import Session
 from sessions_app.words import EndReason, State
 
 
@@ -57,6 +58,18 @@ STATES: dict[State, tuple[str, str]] = {
 """The word and the colour of each state's badge."""
 
 
-def ending_of(reason: str) -> Ending | None:
-    """How an end reason is told; None for an empty one."""
-    return ENDINGS[EndReason(reason)] if reason else None
+NO_SHELL = " has no shell."
+"""From the sentence of `backends.launch` for an image without one: the row has no other mark of it."""
+
+
+def ending_of(session: Session) -> Ending | None:
+    """How a session's end is told, as far as its row knows who or what it was; None where it has no reason yet."""
+    if not session.end_reason:
+        return None
+    reason = EndReason(session.end_reason)
+    told = ENDINGS[reason]
+    if reason is EndReason.TERMINATED and session.end_requested_by:
+        return replace(told, title=f"Ended by {session.end_requested_by}")
+    if reason is EndReason.PROVIDER_ERROR and NO_SHELL in session.end_detail:
+        return replace(told, title="No shell in the image")
+    return told

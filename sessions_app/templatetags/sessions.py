@@ -1,13 +1,16 @@
 """How pages show a session's state and the ways it can end."""
 
+from datetime import datetime
+
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, strip_tags
 from django.utils.safestring import SafeString
 
+from portal.templatetags.porthole import NOW, ago
 from sessions_app.models import Session
 from sessions_app.wording import STATES, ending_of
-from sessions_app.words import OVER, State
+from sessions_app.words import LIVE, OVER, State
 
 register = template.Library()
 
@@ -17,6 +20,21 @@ def state_mark(state: str) -> SafeString:
     """A session's state as a coloured word."""
     word, colour = STATES[State(state)]
     return format_html('<span class="state state-{}">{}</span>', colour, word)
+
+
+@register.filter
+def attachable(session: Session) -> bool:
+    """Whether a window may still come back to it: it lives, its end has not begun, and its time is not over."""
+    over = session.detach_expires_at is not None and session.detach_expires_at <= timezone.now()
+    return session.state in LIVE and session.state != State.ENDING and not over
+
+
+@register.filter
+def ends(moment: datetime) -> SafeString:
+    """When a detached session ends. static/js/pages/times.js keeps it true."""
+    soon = (moment - timezone.now()).total_seconds() < NOW
+    text = "ending now" if soon else f"ends {strip_tags(ago(moment))}"
+    return format_html('<time datetime="{}" data-ends>{}</time>', moment.isoformat(), text)
 
 
 @register.filter
@@ -30,7 +48,7 @@ def lasted(session: Session) -> float | None:
 @register.filter
 def ending_title(session: Session) -> str:
     """Why a session that is over ended, in a few words; empty for a live one."""
-    ending = ending_of(session.end_reason)
+    ending = ending_of(session)
     return ending.title if ending and session.state in OVER else ""
 
 

@@ -114,6 +114,29 @@ async def test_the_table_updates_by_itself_and_ends_a_session(
     assert (await developer.ended(window.uid))["end_reason"] == "closed_by_user"
 
 
+async def test_home_follows_the_live_sessions_by_itself(open_window: OpenWindow, local: int, developer: Api) -> None:
+    home = await open_window()
+    await home.go("/")
+    uid = (await developer.open(local, title="seen from home"))["uid"]
+    row = home.page.locator(f"#live-{uid}")
+    await expect(row).to_be_visible(timeout=8000)
+    await developer.call("POST", f"sessions/{uid}/terminate/")
+    await expect(row).to_have_count(0, timeout=8000)
+
+
+async def test_a_failed_sign_in_is_said_clear_of_the_fields(open_window: OpenWindow) -> None:
+    window = await open_window("nobody")
+    await window.go("/accounts/login/")
+    await window.page.get_by_label("User name").fill("nobody")
+    await window.page.get_by_label("Password").fill("wrong")
+    await window.page.get_by_role("button", name="Sign in").click()
+    error = await window.page.get_by_text("The user name or the password is not correct.").bounding_box()
+    label = await window.page.get_by_text("User name", exact=True).bounding_box()
+    assert error
+    assert label
+    assert label["y"] - (error["y"] + error["height"]) >= 8
+
+
 async def test_the_tables_filter_is_in_the_address(open_window: OpenWindow) -> None:
     window = await open_window()
     await window.go("/sessions/")

@@ -1,18 +1,9 @@
 /** The table of sessions: htmx fetches it again every two seconds, unless nobody looks. */
 
-import "htmx.org";
 import { bindEndButtons } from "porthole/pages/end-button.js";
+import { bindRefresh } from "porthole/pages/refresh.js";
 
-const rows = () => document.querySelector("#session-rows");
-
-document.addEventListener("htmx:before:request", (event) => {
-  if (document.hidden) event.preventDefault();
-});
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) rows().dispatchEvent(new Event("refresh"));
-});
-
-bindEndButtons(() => rows().dispatchEvent(new Event("refresh")));
+bindEndButtons(bindRefresh("#session-rows"));
 
 for (const form of document.querySelectorAll("[data-auto-submit]")) {
   form.addEventListener("change", () => form.requestSubmit());

@@ -18,9 +18,13 @@ export function ago(then, now = new Date()) {
   return seconds > 0 ? `${text} ago` : `in ${text}`;
 }
 
+/** As the template filter `ends` says it. @param {Date} then */
+const ends = (then) => (then - new Date() < 5000 ? "ending now" : `ends ${ago(then)}`);
+
 export function bindTimes() {
   setInterval(() => {
     if (document.hidden) return;
     for (const time of document.querySelectorAll("time[data-ago]")) time.textContent = ago(new Date(time.dateTime));
+    for (const time of document.querySelectorAll("time[data-ends]")) time.textContent = ends(new Date(time.dateTime));
   }, EVERY_MS);
 }

@@ -42,11 +42,13 @@ def page_of(request: HttpRequest, rows: QuerySet[Any], size: int) -> Page[Any]:
 def stack_context(request: HttpRequest, pk: int, tab: str) -> dict[str, Any]:
     """What each tab of a stack's page shows. `Http404` where the user does not see the stack."""
     stack = access_stack(request.user, pk)
+    services = list(visible_services(request).of_stacks([stack]))
     return {
         "nav": "stacks",
         "tab": tab,
         "stack": stack,
-        "services": list(visible_services(request).of_stacks([stack])),
+        "services": services,
+        "any_shell": any(service.may_shell for service in services),  # type: ignore[attr-defined] # annotated
         "crumbs": [("Stacks", reverse("stack_list")), (stack.name, "")],
         "several_organizations": several_organizations(request),
     }

@@ -150,14 +150,15 @@ const TELLINGS = { opening, connecting, starting, waiting, detached, ended, refu
 
 /**
  * @param {import("porthole/terminal-session.js").Phase} phase
- * @param {object} context Names, links and endings of the page; `seen` is true once there was output; `kept` while the
- *   screen still shows the session before.
+ * @param {object} context Names, links and endings of the page; `seen` is true once there was output, `mayOpen` if the
+ *   person may open a shell of the service, `kept` while the screen still shows the session before.
  * @returns {Telling | null} Null where the terminal speaks for itself.
  */
 export function telling(phase, context) {
   const tell = TELLINGS[phase.name];
   if (!tell) return null;
   const told = { actions: [], ...tell(phase, context) };
+  if (!context.mayOpen) told.actions = told.actions.filter(({ act }) => act !== "open");
   return context.kept ? belowWhatIsKept(told, linked(context.links).record) : told;
 }
 

@@ -40,7 +40,7 @@ export class TerminalPanel {
   #uid = "";
   #phase = { name: "opening" };
   #seen = false;
-  /** The session whose screen is still shown while another one is opened in its place. */
+  // The session whose screen is still shown while another one is opened in its place.
   #kept = "";
   #gap = false;
   #later = 0;
@@ -213,6 +213,7 @@ export class TerminalPanel {
       service: service.name || "the container",
       container: this.#target.pod_name || this.#target.container_name || "",
       seen: this.#seen,
+      mayOpen: this.#config.mayOpen,
       kept: this.#kept !== "",
     });
     if (told) this.#overlay.show(told);
@@ -249,10 +250,8 @@ export class TerminalPanel {
       this.#notice.countDown(frame.seconds ?? 120, text, { label: "Stay", act: () => this.#stay() });
       return;
     }
-    if (frame.code === "recording_gap") {
-      this.#gap = true;
-      this.#status.recording = "gap";
-    }
+    this.#gap ||= frame.code === "recording_gap";
+    this.#enable(this.#phase);
     this.#notice.show(frame.detail);
   }
 
@@ -265,7 +264,8 @@ export class TerminalPanel {
 
   #act(act) {
     const acts = {
-      open: () => this.open(this.#target, this.#config.service.name, true),
+      // What could not even be looked up is tried again, not opened anew.
+      open: () => (this.#target.service ? this.open(this.#target, this.#config.service.name, true) : this.attach(this.#uid)),
       attach: () => this.attach(this.#uid),
       retry: () => this.#session.retryNow(),
       reload: () => location.reload(),

@@ -37,8 +37,10 @@ def choose(containers: list[Container], *, service: Service, pod_name: str, cont
     ]
     if not fitting:
         named = "/".join(name for name in (pod_name, container_name) if name)
-        what = f"{named} does not run in {service.name} now" if named else f"No container of {service.name} runs now"
-        raise ContainerGone(f"{what}. Choose another container, or see why it does not run.")
+        if named:
+            where = "" if named == service.name else f" in {service.name}"
+            raise ContainerGone(f"{named} does not run{where} now. Start it, or choose another container.")
+        raise ContainerGone(f"No container of {service.name} runs now. Start one, or see why none runs.")
     return max(fitting, key=lambda container: (container.default, container.ready))
 
 

@@ -16,6 +16,10 @@ from portal.requests import AGENT_LENGTH, actor_of, client_address
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Accounts are made by those who run the installation; nobody signs up by themselves."""
 
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "username_password_mismatch": "The user name or the password is not correct."
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 

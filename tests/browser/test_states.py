@@ -1,6 +1,7 @@
 """Never a blank terminal: each way a shell may not come says why, and what to do next."""
 
 import asyncio
+import re
 
 import pytest
 from playwright.async_api import expect
@@ -107,7 +108,10 @@ async def test_the_old_screen_stays_while_another_session_cannot_be_opened(
     await window.page.get_by_role("button", name="Open again").click()
     told = await window.told("The portal does not answer")
     assert told.count("does not answer") == 1
-    await window.sees("kept-42")
+    await expect(window.page.locator("[data-overlay]")).to_have_attribute("data-place", "foot")
+    await window.page.get_by_role("button", name="Find", exact=True).click()
+    await window.type("kept-42")
+    await expect(window.page.locator(".term-found")).to_have_text(re.compile(r"^1\b"))
     record = window.page.get_by_role("link", name="See the recording")
     await expect(record).to_have_attribute("href", f"/sessions/{uid}/")
     await network.mend()

@@ -73,6 +73,13 @@ def test_the_palette_finds_by_any_words_of_service_and_stack(acme: Tenant, globe
     assert [(match["label"], match["action"]) for match in matches] == [("acme worker", "Shell")]
 
 
+def test_the_palette_gets_all_it_may_offer_at_once(acme: Tenant, globex: Tenant) -> None:
+    answer = client_of(acme, Role.OWNER).get("/palette/").json()
+    labels = [match["label"] for match in answer["matches"]]
+    assert labels == ["acme writer", "acme web", "acme worker", "Home", "Stacks", "Sessions", "Settings"]
+    assert not answer["more"]
+
+
 def test_the_terminals_preferences_are_saved_within_their_bounds(acme: Tenant) -> None:
     client = client_of(acme, Role.DEVELOPER)
     assert client.post("/settings/", {"scrollback": "50001", "font_size": "14"}).status_code == 200

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.utils import timezone
@@ -33,6 +35,7 @@ from sessions_app.record import SessionRecord
 from sessions_app.words import EndReason, State
 
 logger = logging.getLogger(__name__)
+R = TypeVar("R")
 
 OPEN_TIMEOUT = 20.0
 """Seconds until a shell that does not start is given up."""
@@ -188,22 +191,26 @@ class HostedSession:
         farewell = loop.call_later(wait, self._say_goodbye, order)
         report: CleanupReport | None = None
         try:
-            with suppress(Exception):  # the row says so again when it is finished
-                await in_database(actions.mark_ending, session=self.row)
-            try:
-                if backend is not None and self.live is not None:
-                    report = await end_processes(self.row, backend, order.reason)
-                await self._close_stream()
-                if self._record is not None:
-                    await self._record.seal(self.live.close_record() if self.live is not None else 0)
-            except Exception:
-                logger.exception("%s: its end did not go as it should", self.row.uid)
+            await self._attempt(in_database(actions.mark_ending, session=self.row))
+            if backend is not None and self.live is not None:
+                report = await self._attempt(end_processes(self.row, backend, order.reason))
+            await self._attempt(self._close_stream())
+            if self._record is not None:
+                await self._record.seal(self.live.close_record() if self.live is not None else 0)
             if order.reason is EndReason.EXITED and report is not None and report.container_gone:
                 order = EndOrder(EndReason.TARGET_GONE, "The container stopped.", order.exit_code)
             await self._persist(order, report)
         finally:
             farewell.cancel()
             self._say_goodbye(order)
+
+    async def _attempt(self, step: Coroutine[Any, Any, R]) -> R | None:
+        """One step of the end; the others are taken whether it works or not."""
+        try:
+            return await step
+        except Exception:
+            logger.exception("%s: its end did not go as it should", self.row.uid)
+            return None
 
     async def _close_stream(self) -> None:
         if self._stream is None:

@@ -106,4 +106,4 @@ async def _ask(address: Address) -> Answer | Silence:
     except TimeoutError:
         return Silence(address.kind, f"{address.shown} did not answer within {TIMEOUT} s")
     except BackendError as error:
-        return Silence(address.kind, str(error))
+        return Silence(address.kind, f"{address.shown}: {error}")

@@ -109,7 +109,10 @@ async def test_a_watcher_sees_and_cannot_type(open_window: OpenWindow, local: in
     await watcher.shows("from the controller")
     assert bytes(watcher.sent) == b""
     assert await watcher.size() == await window.size()  # the controller's, whatever its own window's is
-    await expect(watcher.page.get_by_role("button", name="End", exact=True)).to_be_disabled()
+    await expect(watcher.page.get_by_text("You are watching: read only.")).to_be_visible()
+    await expect(watcher.page.get_by_role("button", name="Detach")).to_be_disabled()
+    # An owner may end anybody's session; watching is no reason to hide that.
+    await expect(watcher.page.get_by_role("button", name="End", exact=True)).to_be_enabled()
 
 
 async def test_a_large_paste_arrives_whole(open_window: OpenWindow, local: int) -> None:

@@ -98,6 +98,7 @@ ROUTES: dict[str, Answers] = {
     "api/v1/sessions/<recorded_session:uid>/transcript.txt": Answers(),
     # Pages
     "": LIST,
+    "live/": LIST,
     "palette/": LIST,
     "stacks/": LIST,
     "stacks/<int:pk>/": Answers(),

@@ -104,6 +104,58 @@ async def test_a_session_that_a_token_opened_ends_with_the_token(
     await kept.until(b"kept")
 
 
+async def test_a_watcher_whose_permission_is_withdrawn_is_cut_off_and_the_session_goes_on(
+    make_lab: MakeLab, sign_in: SignIn, portal: Portal
+) -> None:
+    lab = make_lab("developer", "watcher")
+    uid, terminal = await sign_in(lab).shell("cat")
+    watching = await sign_in(lab, "watcher").attach(uid, mode="watch")
+    began = time.monotonic()
+    portal.office.call(world.revoke_grant, lab, "watcher")
+    assert (await watching.frame("error"))["code"] == 4403
+    assert await watching.closed() == 4403
+    assert time.monotonic() - began < WITHIN
+    await terminal.type("kept\n")
+    await terminal.until(b"kept\r\nkept")
+    assert b"kept" not in watching.output
+
+
+async def test_a_window_that_a_token_opened_is_cut_off_with_the_token_and_the_session_goes_on(
+    lab: Lab, sign_in: SignIn, portal: Portal
+) -> None:
+    """The session itself was opened by signing in, so it has nothing to do with the token."""
+    token, secret = portal.office.call(world.api_token, lab, Permission.SHELL)
+    uid, first = await sign_in(lab).shell("cat")
+    by_token = await sign_in(lab, login=secret).attach(uid)
+    assert await first.closed() == 4409
+    portal.office.call(world.revoke_token, token)
+    assert await by_token.closed() == 4403
+    again = await sign_in(lab).attach(uid)
+    await again.type("kept\n")
+    await again.until(b"kept\r\nkept")
+
+
+async def test_the_sessions_of_a_deleted_service_end_although_their_user_may_do_everything(
+    lab: Lab, sign_in: SignIn, portal: Portal
+) -> None:
+    portal.office.call(world.allow_everything, lab)
+    client = sign_in(lab)
+    requested = (await client.open())["uid"]
+    uid, terminal = await client.shell("sleep", "600")
+    portal.office.call(world.delete_service, lab)
+    portal.office.call(world.reap)
+    for session in (requested, uid):
+        over = portal.office.call(world.row, session)
+        assert "access_revoked" in (over["end_reason"], over["end_requested"])
+    assert (await terminal.frame("ended"))["reason"] == "access_revoked"
+    assert await terminal.closed() == 4403
+
+    async def gone() -> bool:
+        return not processes_of(uid)
+
+    await eventually(gone)
+
+
 async def test_a_requested_session_without_access_cannot_be_begun_and_is_reaped(
     lab: Lab, sign_in: SignIn, portal: Portal
 ) -> None:

@@ -9,6 +9,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from tests.sessions_app import world
+from tests.sessions_app.backends.relays import black_hole
 from tests.sessions_app.bench import MULTIBYTE
 from tests.sessions_app.conftest import SignIn
 from tests.sessions_app.portal_process import Portal
@@ -259,6 +260,29 @@ async def test_typing_faster_than_the_container_takes_it_is_cut_off(each_url: st
     assert await terminal.closed() == 4429
     typing.cancel()
     await asyncio.gather(typing, return_exceptions=True)
+
+
+async def test_what_is_typed_before_the_session_has_begun_is_kept_up_to_a_bound(
+    each_url: str, lab: Lab, sign_in: SignIn, portal: Portal
+) -> None:
+    client = sign_in(lab, at=each_url)
+    session = await client.open(command=list(CAT))
+    terminal = await client.dial(session["uid"], ticket=session["ticket"])
+    await terminal.send(type="hello", cols=80, rows=24)
+    await terminal.type("typed ahead")
+    await terminal.until(b"typed ahead")
+    async with black_hole() as silent:  # here it never begins
+        service = portal.office.call(world.add_unreachable_service, lab, f"tcp://{silent}")
+        portal.office.call(world.allow_everything, lab)
+        uid = portal.office.call(world.open_row, lab, service=service)
+        waiting = await client.dial(uid)
+        await waiting.send(type="hello", cols=80, rows=24)
+        await waiting.frame("state", state="provisioning")
+        for _ in range(17):
+            await waiting.type(b"x" * 65536)
+        error = await waiting.frame("error")
+        assert (error["code"], await waiting.closed()) == (4429, 4429)
+        assert "before it has begun" in error["detail"]
 
 
 async def test_hostile_words_reach_the_program_as_they_are(each_url: str, lab: Lab, sign_in: SignIn) -> None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from audit.events import PORTAL
 from audit.models import Event, Recording
+from audit.recordings import node_id
 from portal import actions
 from portal.api.authentication import refresh_token_for
 from portal.models import ApiToken, Grant, Membership, Organization, Provider, Service, Stack, Team
@@ -18,7 +19,7 @@ from portal.permissions import Permission, Role
 from sessions_app import actions as session_actions
 from sessions_app import tasks, tickets
 from sessions_app.backends.base import Container
-from sessions_app.models import Session, SessionSlot
+from sessions_app.models import Session, SessionHost, SessionSlot, UsedTicket
 from sessions_app.words import EndReason, Kind, Via
 
 PASSWORD = "a-password-that-must-be-in-no-log"
@@ -294,6 +295,24 @@ def ticket(uid: str, user: int) -> str:
 def break_provider(lab: Lab) -> None:
     """Make the provider's stored credentials unreadable."""
     Provider.objects.filter(pk=lab.provider).update(sealed_credentials=b"broken")
+
+
+def claim_elsewhere(uid: str, address: str, *, stopped: bool = False) -> None:
+    """Have a process on another machine own a requested session: one that lives for its lease, or has stopped."""
+    host = session_actions.register_host(uid=secrets.token_hex(16), node="another-machine", pid=1, address=address)
+    assert session_actions.claim(uid=uid, host=host, cols=80, rows=24)
+    if stopped:
+        session_actions.stop_host(host)
+
+
+def claim_for(uid: str, address: str) -> None:
+    """Have the web process at this address own a requested session, which itself knows nothing of it."""
+    host = SessionHost.objects.get(address=address, node=node_id())
+    assert session_actions.claim(uid=uid, host=host, cols=80, rows=24)
+
+
+def used_tickets() -> int:
+    return UsedTicket.objects.count()
 
 
 def finish(uid: str, reason: EndReason = EndReason.EXITED) -> None:

@@ -4,9 +4,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from audit.journal import read_output, seal
 from sessions_app.backends.base import READ_SIZE
 from sessions_app.engine.log import LOG_MEMORY
+from sessions_app.engine.viewer import WINDOW
 from sessions_app.protocol import Close
 from tests.sessions_app.bench import MUCH, Bench, bench, until
 
@@ -141,23 +144,25 @@ async def test_a_session_that_prints_more_than_its_quota_is_reported_and_its_out
         assert bytes(window.output) == session.record()[: len(window.output)]
 
 
-async def test_what_comes_after_the_quota_is_neither_read_nor_shown_whoever_comes_or_goes(tmp_path: Path) -> None:
-    quota = 300_000
+@pytest.mark.parametrize("quota", [WINDOW // 2, WINDOW - 1], ids=["alone", "as its window falls behind"])
+async def test_what_comes_after_the_quota_is_neither_read_nor_shown_whoever_comes_or_goes(
+    tmp_path: Path, quota: int
+) -> None:
     async with bench(tmp_path, MUCH, quota=quota) as session:
-        window = session.window()
+        window = session.window(acks=False)
         await until(lambda: session.quota_reports)
-        assert session.stream.paused
         taken = session.live.log.end
-        assert quota < taken <= quota + 2 * READ_SIZE
-        window.viewer.close(Close.NORMAL, rest=True)
+        assert quota < taken <= quota + READ_SIZE
+        await until(lambda: len(window.output) == min(taken, WINDOW))
+        assert session.live.ack(window.viewer, len(window.output))
+        await until(lambda: len(window.output) == taken)
+        window.viewer.close(Close.NORMAL)
         await until(lambda: window.code is not None)
         again = session.window()
         await until(lambda: len(again.output) == taken)
         async with bench(tmp_path) as other:  # a whole other session's worth of time
             keys = other.window()
             await until(lambda: keys.output == b"ready")
-            keys.type(b"!")
-            await until(lambda: keys.output == b"ready!")
         assert session.stream.paused
         assert len(again.output) == session.live.log.end == taken
         assert session.quota_reports == 1

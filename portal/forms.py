@@ -23,8 +23,13 @@ class PreferencesForm(_PreferencesForm):
 
     class Meta:
         model = Preferences
-        fields = ["scrollback", "font_size"]
-        labels = {"scrollback": "Scrollback (lines)", "font_size": "Font size (pixels)"}
+        fields = ["scrollback", "font_size", "auto_close", "detach_keys"]
+        labels = {
+            "scrollback": "Scrollback (lines)",
+            "font_size": "Font size (pixels)",
+            "auto_close": "Auto-close terminal sessions",
+            "detach_keys": "Detach with Ctrl-A D",
+        }
 
 
 class ApiTokenForm(forms.Form):

@@ -68,6 +68,9 @@ class Policy(models.Model):
         validators=[MinValueValidator(60), MaxValueValidator(30 * DAY)],
         help_text="The longest time, in seconds, a session may stay detached.",
     )
+    detach_without_end = models.BooleanField(
+        null=True, blank=True, help_text="Whether a session may also stay detached without end (a time of 0)."
+    )
     recording_mode = models.CharField(max_length=16, choices=RecordingMode, blank=True)
     record_input = models.BooleanField(
         null=True, blank=True, help_text="Record what is typed, too; what the terminal does not echo stays hidden."
@@ -320,6 +323,15 @@ class Preferences(models.Model):
         help_text="Lines kept to scroll back.",
     )
     font_size = models.PositiveIntegerField(default=14, validators=[MinValueValidator(8), MaxValueValidator(32)])
+
+    auto_close = models.BooleanField(
+        default=False,
+        help_text="A closed tab ends its session. Otherwise the session is detached and runs on for an hour.",
+    )
+    detach_keys = models.BooleanField(
+        default=True,
+        help_text="Ctrl-A D detaches, Ctrl-A Ctrl-A types Ctrl-A. Switch it off if you use screen or tmux in there.",
+    )
 
     class Meta:
         verbose_name_plural = "preferences"

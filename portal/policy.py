@@ -19,6 +19,7 @@ class SessionPolicy:
     """None: no limit."""
     reconnect_grace: int
     detach_ttl_max: int
+    detach_without_end: bool
     recording_mode: RecordingMode
     record_input: bool
 
@@ -36,6 +37,7 @@ def policy_of(service: Service) -> SessionPolicy:
         max_duration=first("max_duration", settings.PORTHOLE_MAX_DURATION),
         reconnect_grace=first("reconnect_grace", settings.PORTHOLE_RECONNECT_GRACE),
         detach_ttl_max=first("detach_ttl_max", settings.PORTHOLE_DETACH_TTL_MAX),
+        detach_without_end=first("detach_without_end", False),
         recording_mode=RecordingMode(first("recording_mode", RecordingMode.STRICT)),
         record_input=first("record_input", False),
     )

@@ -115,12 +115,7 @@ def settings(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     form = PreferencesForm(request.POST or None, instance=preferences_of(user))
     if request.method == "POST" and form.is_valid():
-        actions.change_preferences(
-            actor=actor_of(request),
-            user=user,
-            scrollback=form.cleaned_data["scrollback"],
-            font_size=form.cleaned_data["font_size"],
-        )
+        actions.change_preferences(actor=actor_of(request), user=user, **form.cleaned_data)
         messages.success(request, "Saved. New terminals use it.")
         return redirect("settings")
     return _settings_page(request, preferences=form)

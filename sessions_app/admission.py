@@ -10,7 +10,8 @@ from django.http import Http404
 from django.utils import timezone
 
 from audit.events import Actor
-from portal.models import ApiToken
+from portal.access import preferences_of
+from portal.models import ApiToken, Preferences
 from portal.permissions import Permission
 from portal.requests import actor_of_scope
 from sessions_app import actions, tickets
@@ -46,6 +47,8 @@ class Connection:
     """May read the record of what is past."""
     spec: ProviderSpec | None
     """None if the session is over, or its provider cannot be used."""
+    preferences: Preferences
+    """How the user wants the terminal."""
     http_host: str
     """The Host header, as the client sent it."""
     elsewhere: str = ""
@@ -97,6 +100,7 @@ def _connection(ticket: Ticket, scope: Mapping[str, Any], own_host: str) -> Conn
         may_control=may_control,
         may_read=rights.own or Permission.AUDIT in rights.held,
         spec=_spec(session),
+        preferences=preferences_of(user),
         http_host=_http_host(scope),
         elsewhere=elsewhere,
     )

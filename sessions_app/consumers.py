@@ -10,13 +10,13 @@ from channels.consumer import AsyncConsumer
 from sessions_app import protocol
 from sessions_app.admission import Connection, Turned, admit
 from sessions_app.afterwards import tell_the_end
-from sessions_app.detaching import DetachRefused, detach_ttl
+from sessions_app.detaching import Departure, DetachRefused, let_go, lost, window_closed
 from sessions_app.engine.session import LiveSession
 from sessions_app.engine.viewer import Viewer
 from sessions_app.host import HostStopping, SessionHost
 from sessions_app.hosted import HostedSession
 from sessions_app.inbox import Gone, Inbox, Message
-from sessions_app.protocol import Ack, Close, Detach, FrameError, Hello, Ping, Resize, Stay
+from sessions_app.protocol import Ack, Close, Detach, FrameError, Hello, Leave, Ping, Resize, Stay
 from sessions_app.relay import relay
 
 logger = logging.getLogger(__name__)
@@ -110,13 +110,13 @@ class TerminalConsumer(AsyncConsumer):  # type: ignore[misc]
     ) -> None:  # fmt: skip
         """Two tasks until either is over: one moves the viewer along the log, one takes the client's frames."""
         viewer = host.attach(hosted, live, hello, connection, socket)
-        ttl: int | None = None
+        departure = lost(hosted.row)
         sending = asyncio.create_task(viewer.run(), name=f"send {live.uid}")
-        reading = asyncio.create_task(_read(inbox, hosted, live, viewer), name=f"read {live.uid}")
+        reading = asyncio.create_task(_read(inbox, hosted, live, viewer, connection), name=f"read {live.uid}")
         try:
             await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
             if reading.done():
-                ttl = _after_reading(reading, viewer)
+                departure = _after_reading(reading, viewer) or departure
                 if viewer.closing:  # the last words are still to be sent
                     await asyncio.wait({sending}, timeout=protocol.CLOSE_TIMEOUT)
             if sending.done():
@@ -127,20 +127,20 @@ class TerminalConsumer(AsyncConsumer):  # type: ignore[misc]
                     task.cancel()
                 await asyncio.wait({sending, reading})
             finally:
-                host.leave(hosted, live, viewer, connection.actor, ttl)
+                host.leave(hosted, live, viewer, connection.actor, departure)
 
 
-def _after_reading(reading: "asyncio.Task[int]", viewer: Viewer) -> int | None:
-    """Close the viewer as its client's last frame deserves. Returns the TTL of a detach, None if the client is gone."""
+def _after_reading(reading: "asyncio.Task[Departure]", viewer: Viewer) -> Departure | None:
+    """Close the viewer as its client's last frame deserves. None if the client left without a word."""
     try:
-        ttl = reading.result()
+        departure = reading.result()
     except Gone:
         return None
     except FrameError as error:
         viewer.close(error.code, protocol.error(error.code, str(error)))
         return None
-    viewer.close(Close.NORMAL, protocol.detached(ttl))
-    return ttl
+    viewer.close(Close.NORMAL, protocol.detached(departure.ttl))
+    return departure
 
 
 async def _hello(inbox: Inbox) -> Hello:
@@ -153,15 +153,18 @@ async def _hello(inbox: Inbox) -> Hello:
     raise FrameError('The first frame must be a "hello".')
 
 
-async def _read(inbox: Inbox, hosted: HostedSession, live: LiveSession, viewer: Viewer) -> int:
-    """Pass the client's frames on until it detaches; returns for how long. Raises `Gone` or `FrameError`."""
+async def _read(
+    inbox: Inbox, hosted: HostedSession, live: LiveSession, viewer: Viewer, connection: Connection
+) -> Departure:
+    """Pass the client's frames on until it takes its leave; returns how. Raises `Gone` or `FrameError`."""
     while True:
         message = await inbox.get()
         data: bytes | None = message.get("bytes")
         if data is not None:
             if len(data) > protocol.MAX_INPUT_FRAME:
                 raise FrameError("A frame of input may have 1 MiB.", Close.FRAME_TOO_LARGE)
-            live.feed(viewer, data)
+            if live.feed(viewer, data):
+                return let_go(hosted.row, None)
             continue
         match protocol.parse_client_frame(message["text"]):
             case Ack(offset):
@@ -179,9 +182,11 @@ async def _read(inbox: Inbox, hosted: HostedSession, live: LiveSession, viewer: 
                 if viewer is not live.controller:
                     raise FrameError("Only the controller may detach a session.")
                 try:
-                    return detach_ttl(hosted.row, ttl)
+                    return let_go(hosted.row, ttl)
                 except DetachRefused as refusal:
                     viewer.tell(protocol.notice("detach_refused", str(refusal)))
+            case Leave():
+                return window_closed(hosted.row, auto_close=connection.preferences.auto_close)
             case Hello():
                 raise FrameError('"hello" comes first, and once.')
 

@@ -3,10 +3,16 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sessions_app.words import EndReason, State
+from sessions_app.words import Detachment, EndReason, State
 
 if TYPE_CHECKING:
     from sessions_app.models import Session
+
+_ALONE = {
+    Detachment.LOST: (EndReason.DISCONNECTED, "The connection was lost and did not come back."),
+    Detachment.ASKED: (EndReason.DETACH_EXPIRED, "It was detached for as long as it may be."),
+    Detachment.CLOSED: (EndReason.CLOSED_BY_USER, "Its window was closed, and its user ends closed terminals."),
+}
 
 
 def overdue(session: "Session", now: datetime) -> tuple[EndReason, str] | None:
@@ -18,9 +24,7 @@ def overdue(session: "Session", now: datetime) -> tuple[EndReason, str] | None:
             return None
         case State.DETACHED:
             if session.detach_expires_at is not None and now > session.detach_expires_at:
-                if session.detach_asked:
-                    return EndReason.DETACH_EXPIRED, "It was detached for as long as it may be."
-                return EndReason.DISCONNECTED, "The connection was lost and did not come back."
+                return _ALONE[Detachment(session.detach_cause or Detachment.LOST)]
         case State.ACTIVE:
             last = session.last_activity_at
             if last is not None and now > last + timedelta(seconds=session.idle_timeout):

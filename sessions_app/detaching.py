@@ -1,9 +1,23 @@
 """Whether a session can be detached, and for how long it may stay so."""
 
+from dataclasses import dataclass
+
 from django.conf import settings
 
+from portal.templatetags.porthole import span
 from sessions_app.models import Session
-from sessions_app.words import State
+from sessions_app.words import Detachment, State
+
+CLOSE_GRACE = 15
+"""Seconds in which a closed window's session takes it back: somebody went on and came back at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """How a window left its session, and for how many seconds the session waits (None: without end)."""
+
+    cause: Detachment
+    ttl: int | None
 
 
 class DetachRefused(Exception):
@@ -24,14 +38,37 @@ class NotDetachable(Exception):
         )
 
 
-def detach_ttl(session: Session, asked: int | None) -> int:
-    """Seconds: what was asked for, or the default within the service's maximum. Raises `DetachRefused` above it.
+def detach_ttl(session: Session, asked: int | None) -> int | None:
+    """Seconds: what was asked for (0: None, without end), or the default within the service's maximum.
 
-    0 means without end, which no service allows as long as every service has a maximum.
+    Raises `DetachRefused` for more than the service allows.
     """
     most = session.detach_ttl_max
     if asked is None:
         return min(settings.PORTHOLE_DETACH_TTL, most)
-    if not 0 < asked <= most:
-        raise DetachRefused(f"This service allows sessions to stay detached for 1 to {most} seconds.")
-    return asked
+    if asked == 0 and session.detach_without_end:
+        return None
+    if 0 < asked <= most:
+        return asked
+    told = "without end" if asked == 0 else f"for {span(asked)}"
+    raise DetachRefused(
+        f"A session of this service may not stay detached {told}. "
+        f"The most it allows is {span(most)} ({most} seconds): ask for that or less."
+    )
+
+
+def lost(session: Session) -> Departure:
+    """The connection broke."""
+    return Departure(Detachment.LOST, session.reconnect_grace)
+
+
+def let_go(session: Session, asked: int | None) -> Departure:
+    """Somebody asked for it. Raises `DetachRefused`."""
+    return Departure(Detachment.ASKED, detach_ttl(session, asked))
+
+
+def window_closed(session: Session, *, auto_close: bool) -> Departure:
+    """Its person closed the window, and this is what that person wants it to mean."""
+    if not auto_close:
+        return let_go(session, None)
+    return Departure(Detachment.CLOSED, min(CLOSE_GRACE, session.reconnect_grace))

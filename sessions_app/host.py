@@ -25,7 +25,9 @@ from sessions_app import actions, protocol
 from sessions_app.access import viewers_in_good_standing
 from sessions_app.admission import Connection
 from sessions_app.database import in_database
+from sessions_app.detaching import Departure, lost
 from sessions_app.ending import EndOrder
+from sessions_app.engine.keys import DetachKeys
 from sessions_app.engine.session import LiveSession
 from sessions_app.engine.viewer import Socket, Viewer
 from sessions_app.hosted import HostedSession
@@ -36,7 +38,7 @@ from sessions_app.orphans import end_orphans, end_strays
 from sessions_app.protocol import Close, FrameError, Hello
 from sessions_app.providers import BackendPool, ProviderSpec, keep_backends
 from sessions_app.querysets import Verdict
-from sessions_app.words import EndReason, State
+from sessions_app.words import EndReason, Kind, State
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +59,10 @@ BLOCKING_CALLS = 48
 
 NUDGE_EXPIRY = 3600.0
 """Seconds after which the host joins the nudges' group again (a channel layer forgets members after a day)."""
+
+
+TYPED = frozenset({Kind.SHELL, Kind.CONSOLE})
+"""Kinds whose input a person types: only there do keys detach."""
 
 
 class HostStopping(Exception):
@@ -179,6 +185,8 @@ class SessionHost:
         cols, rows = (hello.cols, hello.rows) if control else (live.cols, live.rows)
         # What the first window gets is no replay: nobody has answered the program's questions in it yet.
         head = end if hosted.attached_at is not None else offset
+        if hello.detach_keys and connection.preferences.detach_keys and hosted.row.kind in TYPED:
+            viewer.keys = DetachKeys()
         viewer.tell(protocol.attached(live.uid, State.ACTIVE, offset, cols, rows, head=head))
         took_over = live.attach(viewer) is not None
         if control:
@@ -188,15 +196,14 @@ class SessionHost:
         return viewer
 
     def leave(
-        self, hosted: HostedSession, live: LiveSession, viewer: Viewer, actor: Actor, detach_ttl: int | None
+        self, hosted: HostedSession, live: LiveSession, viewer: Viewer, actor: Actor, departure: Departure
     ) -> None:
-        """A viewer is gone. Without its controller a session is detached: for its grace, or for as long as asked."""
+        """A viewer is gone. Without its controller a session is detached for as long as its departure says."""
         if not live.leave(viewer):
             return
         hosted.changed_hands = monotonic()
         if not hosted.ending and not viewer.let_go:
-            ttl = hosted.row.reconnect_grace if detach_ttl is None else detach_ttl
-            self._note(hosted, actions.note_detached, actor=actor, ttl=ttl, asked=detach_ttl is not None)
+            self._note(hosted, actions.note_detached, actor=actor, ttl=departure.ttl, cause=departure.cause)
 
     def _note(self, hosted: HostedSession, action: Callable[..., None], **details: Any) -> None:
         """Write about a session without keeping its socket waiting, in the order in which things happened."""
@@ -257,7 +264,7 @@ class SessionHost:
                 hosted.end(EndOrder(EndReason.HOST_LOST, "The portal lost touch with its database for too long."))
             else:
                 counters = hosted.counters()
-                if counters is not None and hosted.outlived(verdict.end_requested):
+                if counters is not None and hosted.outlived(verdict):
                     reason = EndReason(verdict.end_requested)
                     await in_database(actions.decline_end, session=hosted.row, reason=reason, counters=counters)
                 hosted.obey(verdict)
@@ -271,8 +278,8 @@ class SessionHost:
         if hosted.live is not None and hosted.live.controller is not None:
             self._note(hosted, actions.note_attached, actor=PORTAL, mode="control", took_over=False)
         else:
-            ttl = hosted.row.reconnect_grace
-            self._note(hosted, actions.note_detached, actor=PORTAL, ttl=ttl, asked=False)
+            departure = lost(hosted.row)
+            self._note(hosted, actions.note_detached, actor=PORTAL, ttl=departure.ttl, cause=departure.cause)
 
     async def _look_at_viewers(self, sessions: dict[str, HostedSession]) -> None:
         """Whoever may no longer watch is cut off, and whoever came with a token that is no more; the sessions go on."""

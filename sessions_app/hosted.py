@@ -32,7 +32,7 @@ from sessions_app.protocol import Close
 from sessions_app.providers import ProviderSpec, reach
 from sessions_app.querysets import Verdict
 from sessions_app.record import SessionRecord
-from sessions_app.words import EndReason, State
+from sessions_app.words import Detachment, EndReason, State
 
 logger = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -291,7 +291,7 @@ class HostedSession:
     def obey(self, verdict: Verdict) -> None:
         """Carry out what the row asks for."""
         live = self.live
-        if self.outlived(verdict.end_requested):
+        if self.outlived(verdict):
             return
         if verdict.end_requested:
             by = Actor(verdict.end_requested_by_id, verdict.end_requested_by)
@@ -304,21 +304,25 @@ class HostedSession:
             self.row.cols, self.row.rows = verdict.cols, verdict.rows
             live.resize(verdict.cols, verdict.rows)
         detached_at, until = verdict.detached_at, verdict.detach_expires_at
-        if live.controller is None or detached_at is None or until is None:
+        if live.controller is None or detached_at is None or verdict.detach_cause != Detachment.ASKED:
             return
-        if verdict.detach_asked and self.attached_at is not None and detached_at > self.attached_at:
-            ttl = round((until - detached_at).total_seconds())
+        if self.attached_at is not None and detached_at > self.attached_at:
+            ttl = None if until is None else round((until - detached_at).total_seconds())
             live.controller.let_go = True
             live.controller.close(Close.NORMAL, protocol.detached(ttl))
 
-    def outlived(self, reason: str) -> bool:
+    def outlived(self, verdict: Verdict) -> bool:
         """The reaper asked for an end on what the row said, and somebody typed or came back since."""
-        live = self.live
+        live, reason = self.live, verdict.end_requested
         if live is None:
             return False
         if reason == EndReason.IDLE_TIMEOUT:
             return monotonic() - live.last_input < self.row.idle_timeout
-        return reason in (EndReason.DISCONNECTED, EndReason.DETACH_EXPIRED) and live.controller is not None
+        # Nobody's name stands at an end for want of a window; a person's wish to end it is not called off.
+        alone = reason in (EndReason.DISCONNECTED, EndReason.DETACH_EXPIRED) or (
+            reason == EndReason.CLOSED_BY_USER and not verdict.end_requested_by_id
+        )
+        return alone and live.controller is not None
 
     def belies(self, verdict: Verdict) -> bool:
         """The row says active and nobody controls it, or detached and somebody does, for longer than it takes to write

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from sessions_app.querysets import SessionHostQuerySet, SessionQuerySet
-from sessions_app.words import EndReason, Kind, State, Via
+from sessions_app.words import Detachment, EndReason, Kind, State, Via
 
 
 class SessionHost(models.Model):
@@ -68,6 +68,7 @@ class Session(models.Model):
     max_duration = models.PositiveIntegerField(null=True, help_text="Seconds; empty for no limit.")
     reconnect_grace = models.PositiveIntegerField(help_text="Seconds.")
     detach_ttl_max = models.PositiveIntegerField(help_text="Seconds.")
+    detach_without_end = models.BooleanField(default=False)
     recording_mode = models.CharField(max_length=16)
     record_input = models.BooleanField()
 
@@ -76,8 +77,10 @@ class Session(models.Model):
     started_at = models.DateTimeField(null=True)
     last_activity_at = models.DateTimeField(null=True)
     detached_at = models.DateTimeField(null=True)
-    detach_expires_at = models.DateTimeField(null=True)
-    detach_asked = models.BooleanField(default=False, help_text="False: the connection was lost, not let go.")
+    detach_expires_at = models.DateTimeField(null=True, help_text="Empty while detached: without end.")
+    detach_cause = models.CharField(
+        max_length=8, blank=True, choices=[(cause.value, cause.value) for cause in Detachment]
+    )
     ended_at = models.DateTimeField(null=True)
 
     end_requested = models.CharField(max_length=24, blank=True, help_text="A reason its host has yet to carry out.")

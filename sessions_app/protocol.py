@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Literal, cast
 
+from sessions_app.ttl import parse_ttl
+
 SUBPROTOCOL = "porthole.v1"
 TICKET_PREFIX = "ticket."
 
@@ -59,6 +61,8 @@ class Hello:
     rows: int
     offset: int | None
     mode: Literal["control", "watch"]
+    detach_keys: bool = True
+    """Ctrl-A D in this window's input detaches. False: all input is the program's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,11 @@ class Detach:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """The person closed the window: its user's preferences say whether the session ends or is detached."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stay:
     """The person is still there: counts as activity, types nothing."""
 
@@ -93,7 +102,7 @@ class Ping:
     """Asks for a pong."""
 
 
-ClientFrame = Hello | Resize | Ack | Detach | Stay | Ping
+ClientFrame = Hello | Resize | Ack | Detach | Leave | Stay | Ping
 
 
 def parse_client_frame(text: str) -> ClientFrame:
@@ -121,6 +130,7 @@ def parse_client_frame(text: str) -> ClientFrame:
                 rows=_size(frame, "rows", MAX_ROWS, default=24),
                 offset=_optional_whole(frame, "offset", MAX_OFFSET),
                 mode=cast(Literal["control", "watch"], mode),
+                detach_keys=_flag(frame, "detach_keys", default=True),
             )
         case "resize":
             return Resize(_size(frame, "cols", MAX_COLS), _size(frame, "rows", MAX_ROWS))
@@ -130,7 +140,9 @@ def parse_client_frame(text: str) -> ClientFrame:
                 raise FrameError('"ack" needs an "offset".')
             return Ack(offset)
         case "detach":
-            return Detach(_optional_whole(frame, "ttl", 2**31))
+            return Detach(_ttl(frame))
+        case "leave":
+            return Leave()
         case "stay":
             return Stay()
         case "ping":
@@ -157,6 +169,23 @@ def _optional_whole(frame: dict[str, Any], key: str, largest: int) -> int | None
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= largest:
         raise FrameError(f'"{key}" must be a whole number from 0 to {largest}.')
     return value
+
+
+def _flag(frame: dict[str, Any], key: str, *, default: bool) -> bool:
+    value = frame.get(key, default)
+    if not isinstance(value, bool):
+        raise FrameError(f'"{key}" must be true or false.')
+    return value
+
+
+def _ttl(frame: dict[str, Any]) -> int | None:
+    value = frame.get("ttl")
+    if value is None:
+        return None
+    try:
+        return parse_ttl(value)
+    except ValueError as error:
+        raise FrameError(str(error)) from error
 
 
 def _frame(type_: str, **fields: Any) -> str:

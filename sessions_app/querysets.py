@@ -42,7 +42,7 @@ class Verdict:
     end_requested_by_id: str
     cols: int
     rows: int
-    detach_asked: bool
+    detach_cause: str
     detached_at: datetime | None
     detach_expires_at: datetime | None
     allowed: bool
@@ -159,7 +159,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
             "end_requested_by_id",
             "cols",
             "rows",
-            "detach_asked",
+            "detach_cause",
             "detached_at",
             "detach_expires_at",
         )

@@ -1,42 +1,82 @@
-"""The live table: one row for each session, as lists and the command line show it."""
+"""The live table: one row for each session, as lists and the command line show it, and what it is sorted by."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Case, DurationField, ExpressionWrapper, F, Value, When
+from django.db.models.functions import Coalesce
 
 from sessions_app.models import Session
 from sessions_app.words import OVER, State
 
-SORT_FIELDS = ("id", "created", "duration", "status", "bytes_in", "bytes_out")
+if TYPE_CHECKING:
+    from sessions_app.querysets import SessionQuerySet
+
+SORTS = {
+    "id": "uid",
+    "created": "pk",
+    "duration": "duration",
+    "status": "status",
+    "bytes_in": "bytes_in",
+    "bytes_out": "bytes_out",
+    "params": "detach_expires_at",
+    "user": "user_name",
+    "service": "service_name",
+    "activity": "last_activity_at",
+}
+"""What a table of sessions sorts by, and the column behind it."""
+
+STATUS = dict.fromkeys(State, "ACTIVE") | {State.DETACHED: "DETACHED"} | dict.fromkeys(OVER, "STOPPED")
+"""One of three words for each state."""
+
+STREAM_FIELDS = ("id", "created", "duration", "status", "bytes_in", "bytes_out", "params")
+"""The fields of a row of `GET streams/`."""
 
 
-def rows_of(sessions: Iterable[Session], now: datetime, sort: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows, sorted by the fields in order; a `-` before a field turns it around."""
-    rows = [_row(session, now) for session in sessions]
-    for field in reversed(sort):  # sorting is stable, so the first field is sorted by last
-        rows.sort(key=lambda row: row[field.removeprefix("-")], reverse=field.startswith("-"))
-    return rows
+def parse_sort(text: str, known: Collection[str]) -> list[str]:
+    """The fields to sort by, `-` before one that descends; each once. Raises `ValueError` for one that is not known."""
+    words: dict[str, str] = {}
+    for word in filter(None, text.split(",")):
+        field = word.removeprefix("-")
+        if field not in known:
+            raise ValueError(f"{word[:40]!r} is no field to sort by. Known: {', '.join(known)}.")
+        words.setdefault(field, word)
+    return list(words.values())
+
+
+def sorted_by(sessions: "SessionQuerySet", sort: Iterable[str], now: datetime) -> "SessionQuerySet":
+    """Sorted by the fields in order, then newest first."""
+    lasted = ExpressionWrapper(Coalesce("ended_at", Value(now)) - F("created_at"), DurationField())
+    status = Case(*(When(state=state, then=Value(word)) for state, word in STATUS.items()))
+    found = sessions.annotate(duration=lasted, status=status)
+    order = []
+    for word in sort:
+        column = F(SORTS[word.removeprefix("-")])
+        order.append(column.desc(nulls_last=True) if word.startswith("-") else column.asc(nulls_first=True))
+    return found.order_by(*order, "-pk")
+
+
+def rows_of(sessions: Iterable[Session], now: datetime) -> list[dict[str, Any]]:
+    """The rows of sessions."""
+    return [_row(session, now) for session in sessions]
 
 
 def _row(session: Session, now: datetime) -> dict[str, Any]:
-    params: dict[str, Any] = {}
-    if session.state == State.DETACHED and session.detach_expires_at is not None:
-        params["ttl"] = max(0, round((session.detach_expires_at - now).total_seconds()))
     return {
         "id": session.uid,
         "created": session.created_at,
         "duration": round(((session.ended_at or now) - session.created_at).total_seconds()),
-        "status": status_of(session),
+        "status": STATUS[State(session.state)],
         "bytes_in": session.bytes_in,
         "bytes_out": session.bytes_out,
-        "params": params,
+        "params": _params(session, now),
     }
 
 
-def status_of(session: Session) -> str:
-    """One of four words for eight states."""
-    if session.state in OVER:
-        return "STOPPED"
-    if session.state in (State.REQUESTED, State.PROVISIONING):
-        return "PENDING"
-    return "DETACHED" if session.state == State.DETACHED else "ACTIVE"
+def _params(session: Session, now: datetime) -> dict[str, Any]:
+    """What else there is to say: how long a detached session still has, and of a live one what it waits for."""
+    if session.state == State.DETACHED:
+        until = session.detach_expires_at
+        return {"ttl": None if until is None else max(0, round((until - now).total_seconds()))}
+    return {} if session.state in OVER | {State.ACTIVE} else {"state": session.state}

@@ -5,6 +5,7 @@ from typing import Any
 
 from csp.constants import WASM_UNSAFE_EVAL
 from csp.decorators import csp_update
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -191,7 +192,12 @@ def terminal_config(user: AnyUser, *, stack_url: str, service: dict[str, Any] | 
         "mode": "control",
         "mayOpen": True,
         "target": {},
-        "preferences": {"scrollback": preferences.scrollback, "fontSize": preferences.font_size},
+        "preferences": {
+            "scrollback": preferences.scrollback,
+            "fontSize": preferences.font_size,
+            "autoClose": preferences.auto_close,
+        },
+        "detachFor": settings.PORTHOLE_DETACH_TTL,
         "endings": {reason.value: {"title": told.title, "text": told.text} for reason, told in ENDINGS.items()},
         "links": {
             "home": reverse("home"),

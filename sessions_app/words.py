@@ -40,6 +40,18 @@ class Via(StrEnum):
     API = "api"
 
 
+class Detachment(StrEnum):
+    """How a session came to be without its window."""
+
+    LOST = "lost"
+    """The connection broke: the session waits for its grace, then it ends as `disconnected`."""
+    ASKED = "asked"
+    """Somebody let go: it waits for as long as was asked, then it ends as `detach_expired`."""
+    CLOSED = "closed"
+    """Its user closed the window and wants closed terminals to end: it ends as `closed_by_user` unless the window is
+    back in a moment."""
+
+
 class EndReason(StrEnum):
     """Why a session stopped."""
 

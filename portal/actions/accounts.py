@@ -169,8 +169,18 @@ def touch_api_token(*, token: ApiToken) -> None:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
 
 
+class PreferenceFields(TypedDict, total=False):
+    """What a user may want of the terminal."""
+
+    scrollback: int
+    font_size: int
+    auto_close: bool
+    detach_keys: bool
+
+
 @transaction.atomic
-def change_preferences(*, actor: Actor, user: User, scrollback: int, font_size: int) -> Preferences:
+def change_preferences(*, actor: Actor, user: User, **changes: Unpack[PreferenceFields]) -> Preferences:
     """How the user wants the terminal."""
+    only(changes, PreferenceFields.__annotations__)
     preferences, _ = Preferences.objects.get_or_create(user=user)
-    return save_changes(preferences, {"scrollback": scrollback, "font_size": font_size}, actor=actor)
+    return save_changes(preferences, changes, actor=actor)

@@ -20,6 +20,7 @@ class PolicyFields(TypedDict, total=False):
     max_duration: int | None
     reconnect_grace: int | None
     detach_ttl_max: int | None
+    detach_without_end: bool | None
     recording_mode: str
     record_input: bool | None
 

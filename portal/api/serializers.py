@@ -23,6 +23,7 @@ POLICY = (
     "max_duration",
     "reconnect_grace",
     "detach_ttl_max",
+    "detach_without_end",
     "recording_mode",
     "record_input",
 )

@@ -20,7 +20,7 @@ from portal.policy import policy_of
 from sessions_app.actions.counters import Counters
 from sessions_app.backends.base import CleanupReport, Container
 from sessions_app.models import Session, SessionHost, SessionSlot
-from sessions_app.words import LIVE, OVER, EndReason, Kind, State, Via, new_uid
+from sessions_app.words import LIVE, OVER, Detachment, EndReason, Kind, State, Via, new_uid
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -114,6 +114,7 @@ def open_session(*, user: "User", wanted: NewSession, actor: Actor, api_token: "
                 max_duration=policy.max_duration,
                 reconnect_grace=policy.reconnect_grace,
                 detach_ttl_max=policy.detach_ttl_max,
+                detach_without_end=policy.detach_without_end,
                 recording_mode=policy.recording_mode,
                 record_input=policy.record_input,
                 attach_by=now + timedelta(seconds=settings.PORTHOLE_ATTACH_TIMEOUT),
@@ -171,7 +172,7 @@ def note_attached(*, session: Session, actor: Actor, mode: str, took_over: bool)
     """A viewer is attached; a controller makes a detached session active again."""
     if mode == "control":
         Session.objects.filter(pk=session.pk, state=State.DETACHED).update(
-            state=State.ACTIVE, detached_at=None, detach_expires_at=None, detach_asked=False
+            state=State.ACTIVE, detached_at=None, detach_expires_at=None, detach_cause=""
         )
         Session.objects.filter(pk=session.pk, state__in=LIVE).update(last_activity_at=timezone.now())
     action = Action.SESSION_WATCHED if mode == "watch" else Action.SESSION_ATTACHED
@@ -179,8 +180,8 @@ def note_attached(*, session: Session, actor: Actor, mode: str, took_over: bool)
 
 
 @transaction.atomic
-def note_detached(*, session: Session, actor: Actor, ttl: int, asked: bool) -> None:
-    """The controller is gone, by its wish (`asked`) or with its connection; the session lives `ttl` seconds more.
+def note_detached(*, session: Session, actor: Actor, ttl: int | None, cause: Detachment) -> None:
+    """The controller is gone, by its wish or with its connection; the session lives `ttl` seconds more, or without end.
 
     However often that is said, without an attach in between it stays detached no longer than its service allows.
     """
@@ -188,17 +189,21 @@ def note_detached(*, session: Session, actor: Actor, ttl: int, asked: bool) -> N
     row = (
         Session.objects.select_for_update()
         .filter(pk=session.pk, state__in=[State.ACTIVE, State.DETACHED])
-        .only("state", "detached_at", "detach_ttl_max")
+        .only("state", "detached_at", "detach_ttl_max", "detach_without_end")
         .first()
     )
     if row is None:
         return
     since = row.detached_at if row.state == State.DETACHED and row.detached_at is not None else now
-    until = min(now + timedelta(seconds=ttl), since + timedelta(seconds=row.detach_ttl_max))
+    until = None if ttl is None else now + timedelta(seconds=ttl)
+    if not row.detach_without_end:
+        latest = since + timedelta(seconds=row.detach_ttl_max)
+        until = latest if until is None else min(until, latest)
     Session.objects.filter(pk=session.pk).update(
-        state=State.DETACHED, detached_at=since, detach_expires_at=until, detach_asked=asked
+        state=State.DETACHED, detached_at=since, detach_expires_at=until, detach_cause=cause
     )
-    _event(session, Action.SESSION_DETACHED, actor, asked=asked, ttl=round((until - now).total_seconds()))
+    left = None if until is None else round((until - now).total_seconds())
+    _event(session, Action.SESSION_DETACHED, actor, cause=cause, ttl=left)
 
 
 @transaction.atomic
@@ -210,11 +215,11 @@ def request_resize(*, session: Session, cols: int, rows: int, actor: Actor) -> N
 
 
 @transaction.atomic
-def request_detach(*, session: Session, ttl: int, actor: Actor) -> bool:
+def request_detach(*, session: Session, ttl: int | None, actor: Actor) -> bool:
     """Ask a session's host to let its controller go. False if there is nothing to detach from."""
     changed = Session.objects.filter(pk=session.pk, state__in=[State.ACTIVE, State.DETACHED]).exists()
     if changed:
-        note_detached(session=session, actor=actor, ttl=ttl, asked=True)
+        note_detached(session=session, actor=actor, ttl=ttl, cause=Detachment.ASKED)
         transaction.on_commit(nudge_hosts)
     return changed
 

@@ -3,12 +3,14 @@
 import shlex
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from sessions_app.backends import names
 from sessions_app.backends.base import InvalidTarget
 from sessions_app.models import Session
 from sessions_app.protocol import MAX_COLS, MAX_ROWS
+from sessions_app.ttl import parse_ttl
 
 MAX_WORDS = 256
 MAX_WORD = 8192
@@ -27,8 +29,8 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
         fields = [
             "uid", "kind", "via", "state", "title", "command", "user", "organization", "stack_name", "service",
             "service_name", "namespace", "deployment_name", "pod_name", "container_name", "cols", "rows", "bytes_in",
-            "bytes_out", "created_at", "started_at", "last_activity_at", "detach_expires_at", "ended_at", "end_reason",
-            "end_detail", "exit_code", "cleanup",
+            "bytes_out", "created_at", "started_at", "last_activity_at", "detach_expires_at", "detach_ttl_max",
+            "detach_without_end", "ended_at", "end_reason", "end_detail", "exit_code", "cleanup",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -84,10 +86,29 @@ class ResizeSerializer(serializers.Serializer[Any]):
     rows = serializers.IntegerField(min_value=1, max_value=MAX_ROWS)
 
 
+@extend_schema_field({"oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "example": "30m"}]})
+class TtlField(serializers.Field[int, Any, int, Any]):
+    """A time to stay detached, as the protocol's `detach` takes it."""
+
+    def to_internal_value(self, data: Any) -> int:
+        try:
+            return parse_ttl(data)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from error
+
+    def to_representation(self, value: int) -> int:
+        return value
+
+
 class DetachSerializer(serializers.Serializer[Any]):
     """What `POST sessions/{uid}/detach/` takes."""
 
-    ttl = serializers.IntegerField(required=False, allow_null=True, default=None, help_text="Seconds.")
+    ttl = TtlField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="30m, 1h or seconds; 0 for no end, where the service allows it. Empty: the default, an hour.",
+    )
 
 
 class TerminateSerializer(serializers.Serializer[Any]):
@@ -120,12 +141,13 @@ class ContainerSerializer(serializers.Serializer[Any]):
 
 
 class StreamSerializer(serializers.Serializer[Any]):
-    """One row of the live table."""
+    """One row of the live table. `params`: `ttl` of a detached session, in seconds or null for no end; `state` of one
+    that is starting or ending."""
 
     id = serializers.CharField()
     created = serializers.DateTimeField()
     duration = serializers.IntegerField(help_text="Seconds.")
-    status = serializers.ChoiceField(choices=["PENDING", "ACTIVE", "DETACHED", "STOPPED"])
+    status = serializers.ChoiceField(choices=["ACTIVE", "DETACHED", "STOPPED"])
     bytes_in = serializers.IntegerField()
     bytes_out = serializers.IntegerField()
     params = serializers.DictField()

@@ -36,7 +36,7 @@ from sessions_app.detaching import DetachRefused, NotDetachable, detach_ttl
 from sessions_app.models import Session
 from sessions_app.opening import live_containers, open_shell
 from sessions_app.querysets import SessionQuerySet
-from sessions_app.streams import SORT_FIELDS, rows_of
+from sessions_app.streams import STREAM_FIELDS, parse_sort, rows_of, sorted_by
 from sessions_app.words import EndReason, Kind, State, Via
 
 CLI_AGENT = "porthole/"
@@ -222,19 +222,18 @@ class Streams(APIView):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("sort", description=f"Fields with commas, - for descending: {', '.join(SORT_FIELDS)}")
+            OpenApiParameter("sort", description=f"Fields with commas, - for descending: {', '.join(STREAM_FIELDS)}")
         ],
         responses=StreamSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
-        fields = [word for word in request.query_params.get("sort", "-created").split(",") if word]
-        if unknown := [word for word in fields if word.removeprefix("-") not in SORT_FIELDS]:
-            raise ValidationError(
-                {"sort": [f"{unknown[0]!r} is no field to sort by. Known: {', '.join(SORT_FIELDS)}."]}
-            )
+        try:
+            sort = parse_sort(request.query_params.get("sort", "-created"), STREAM_FIELDS)
+        except ValueError as error:
+            raise ValidationError({"sort": [str(error)]}) from error
         now = timezone.now()
-        sessions = Session.objects.visible_to(user_of(request)).streaming(now)
-        return Response(StreamSerializer(rows_of(sessions, now, fields), many=True).data)
+        sessions = sorted_by(Session.objects.visible_to(user_of(request)).streaming(now), sort, now)
+        return Response(StreamSerializer(rows_of(sessions, now), many=True).data)
 
 
 def _words(text: str, name: str, known: type[State] | type[Kind]) -> list[str]:

@@ -206,11 +206,24 @@ class LiveSession:
         for viewer in self.viewers:
             viewer.tell(frame)
 
-    def feed(self, viewer: Viewer, data: bytes) -> None:
-        """Input from the controller. Anyone else's is dropped, as is everything once the session is ending."""
+    def feed(self, viewer: Viewer, data: bytes) -> bool:
+        """Input from the controller. Anyone else's is dropped, as is everything once the session is ending.
+
+        True if its keys ask to detach. What they keep from the program is nowhere counted or recorded as input.
+        """
         if viewer is not self.controller or viewer.closing or self._shut or not data:
-            return
+            return False
         self.touch()
+        asked = False
+        if viewer.keys is not None:
+            sent = len(data)
+            data, asked = viewer.keys.take(data, self.last_input)
+            viewer.input_taken += sent - len(data)
+        if data:
+            self._take(viewer, data)
+        return asked
+
+    def _take(self, viewer: Viewer, data: bytes) -> None:
         self.bytes_in += len(data)
         if self._keystrokes is not None:
             self._keystrokes.typed(data)

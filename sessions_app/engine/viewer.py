@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Literal, Protocol
 
 from sessions_app import protocol
+from sessions_app.engine.keys import DetachKeys
 from sessions_app.engine.log import OutputLog
 from sessions_app.protocol import Close
 
@@ -61,6 +62,8 @@ class Viewer:
         """Bytes that it was behind when it came, which it may take its time for."""
         self.input_taken = 0
         """Bytes of its input that went to the container."""
+        self.keys: DetachKeys | None = None
+        """Looks for the keys that detach; None where they mean nothing."""
         self.let_go = False
         """It was told to detach, so its leaving is no lost connection."""
         self._socket = socket

@@ -5,9 +5,10 @@
  * @param {string} question.title
  * @param {string} question.text
  * @param {{label: string, value: string, kind?: "primary" | "danger"}[]} question.choices The first is the safe one.
+ * @param {HTMLElement} [question.field] Something to choose or fill in, between the words and the buttons.
  * @returns {Promise<string>} The value that was chosen; "" if the dialog was left.
  */
-export function ask({ title, text, choices }) {
+export function ask({ title, text, choices, field }) {
   const dialog = document.createElement("dialog");
   dialog.className = "dialog";
   const heading = document.createElement("h2");
@@ -26,7 +27,7 @@ export function ask({ title, text, choices }) {
     buttons.append(button);
   }
   dialog.setAttribute("aria-labelledby", heading.id);
-  dialog.append(heading, words, buttons);
+  dialog.append(heading, words, ...(field ? [field] : []), buttons);
   document.body.append(dialog);
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {

@@ -24,7 +24,7 @@ function linked({ stack, home, session, login }) {
 }
 
 const minutes = (seconds) => {
-  if (seconds === null) return "without a time limit";
+  if (seconds === null) return "until somebody ends it";
   if (seconds < 90) return `for ${seconds} seconds`;
   if (seconds < 5400) return `for ${Math.round(seconds / 60)} minutes`;
   return `for ${Math.round(seconds / 3600)} hours`;

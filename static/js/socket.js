@@ -117,6 +117,11 @@ export class SessionSocket {
     this.#control({ type: "detach", ttl });
   }
 
+  /** The person closes the window. */
+  leave() {
+    this.#control({ type: "leave" });
+  }
+
   /** The person is still there. */
   stay() {
     this.#control({ type: "stay" });

@@ -98,8 +98,14 @@ export class TerminalSession {
     if (this.#mode === "control") this.#socket?.resize(cols, rows);
   }
 
-  detach() {
-    this.#socket?.detach();
+  /** @param {number | null} [ttl] Seconds it runs on, 0 for no end; the default without. */
+  detach(ttl = null) {
+    this.#socket?.detach(ttl);
+  }
+
+  /** The person closes the window. */
+  leave() {
+    this.#socket?.leave();
   }
 
   stay() {

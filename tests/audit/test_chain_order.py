@@ -22,7 +22,7 @@ from portal.permissions import Permission, Role
 from sessions_app import actions as sessions
 from sessions_app.backends.base import Container
 from sessions_app.models import Session
-from sessions_app.words import EndReason, Kind, Via
+from sessions_app.words import Detachment, EndReason, Kind, Via
 
 if TYPE_CHECKING:
     from tests.portal.world import Tenant
@@ -92,7 +92,7 @@ def test_what_sessions_do_locks_the_chain_last(acme: "Tenant") -> None:
         Session.objects.filter(pk=session.pk).update(state="provisioning")
         sessions.mark_active(session=session, actor=PORTAL)
         sessions.note_attached(session=session, actor=PORTAL, mode="control", took_over=False)
-        sessions.note_detached(session=session, actor=PORTAL, ttl=60, asked=True)
+        sessions.note_detached(session=session, actor=PORTAL, ttl=60, cause=Detachment.ASKED)
         sessions.request_end(session=session, reason=EndReason.TERMINATED, actor=PORTAL)
         sessions.finish(session=session, reason=EndReason.TERMINATED, actor=PORTAL)
     assert late == []

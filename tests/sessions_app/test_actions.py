@@ -11,7 +11,7 @@ from sessions_app import actions, tickets
 from sessions_app.backends.base import CleanupReport, FoundProcess
 from sessions_app.models import Session, SessionHost, SessionSlot, UsedTicket
 from sessions_app.tickets import TicketError
-from sessions_app.words import LIVE, EndReason, Kind, State, Via, new_uid
+from sessions_app.words import LIVE, Detachment, EndReason, Kind, State, Via, new_uid
 from tests.sessions_app import world
 from tests.sessions_app.world import Lab
 
@@ -137,7 +137,7 @@ def test_nothing_happens_to_a_session_that_is_over(session: Session) -> None:
     assert not claim(session, host("late"))
     actions.mark_active(session=session, actor=SOMEBODY)
     actions.mark_ending(session=session)
-    actions.note_detached(session=session, actor=SOMEBODY, ttl=60, asked=True)
+    actions.note_detached(session=session, actor=SOMEBODY, ttl=60, cause=Detachment.ASKED)
     assert not actions.request_detach(session=session, ttl=60, actor=SOMEBODY)
     assert not actions.request_end(session=session, reason=EndReason.TERMINATED, actor=SOMEBODY)
     actions.request_resize(session=session, cols=10, rows=10, actor=SOMEBODY)
@@ -147,21 +147,21 @@ def test_nothing_happens_to_a_session_that_is_over(session: Session) -> None:
 
 def test_a_detach_has_an_end_and_an_attach_takes_it_back(session: Session) -> None:
     activate(session)
-    actions.note_detached(session=session, actor=SOMEBODY, ttl=60, asked=True)
+    actions.note_detached(session=session, actor=SOMEBODY, ttl=60, cause=Detachment.ASKED)
     session.refresh_from_db()
-    assert (session.state, session.detach_asked) == (State.DETACHED, True)
+    assert (session.state, session.detach_cause) == (State.DETACHED, Detachment.ASKED)
     assert session.detach_expires_at is not None
     assert session.detached_at is not None
     assert session.detach_expires_at - session.detached_at == timedelta(seconds=60)
     actions.note_attached(session=session, actor=SOMEBODY, mode="control", took_over=False)
     session.refresh_from_db()
-    assert (session.state, session.detach_expires_at, session.detach_asked) == (State.ACTIVE, None, False)
+    assert (session.state, session.detach_expires_at, session.detach_cause) == (State.ACTIVE, None, "")
     assert world.events_of(session.uid)[2:] == ["session.detached", "session.attached"]
 
 
 def test_a_watcher_does_not_bring_a_detached_session_back(session: Session) -> None:
     activate(session)
-    actions.note_detached(session=session, actor=SOMEBODY, ttl=60, asked=True)
+    actions.note_detached(session=session, actor=SOMEBODY, ttl=60, cause=Detachment.ASKED)
     actions.note_attached(session=session, actor=SOMEBODY, mode="watch", took_over=False)
     assert state(session) == State.DETACHED
     assert world.events_of(session.uid)[-1] == "session.watched"
@@ -258,12 +258,12 @@ def test_a_session_can_be_finished_from_every_state_it_can_live_in(session: Sess
 def test_detaching_again_and_again_lasts_no_longer_than_the_service_allows(session: Session) -> None:
     activate(session)
     Session.objects.filter(pk=session.pk).update(detach_ttl_max=600)
-    actions.note_detached(session=session, actor=PORTAL, ttl=600, asked=True)
+    actions.note_detached(session=session, actor=PORTAL, ttl=600, cause=Detachment.ASKED)
     session.refresh_from_db()
     first = session.detached_at
     assert first is not None
     Session.objects.filter(pk=session.pk).update(detached_at=first - timedelta(seconds=300))
-    actions.note_detached(session=session, actor=PORTAL, ttl=600, asked=True)
+    actions.note_detached(session=session, actor=PORTAL, ttl=600, cause=Detachment.ASKED)
     session.refresh_from_db()
     assert session.detach_expires_at == first + timedelta(seconds=300)
 

@@ -7,7 +7,7 @@ import pytest
 
 from sessions_app.deadlines import overdue
 from sessions_app.models import Session
-from sessions_app.words import EndReason, State
+from sessions_app.words import Detachment, EndReason, State
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 A_SECOND = timedelta(seconds=1)
@@ -57,11 +57,22 @@ def test_a_detached_session_is_not_idle() -> None:
     assert reason(row) is None
 
 
-@pytest.mark.parametrize(("asked", "end"), [(True, EndReason.DETACH_EXPIRED), (False, EndReason.DISCONNECTED)])
-def test_a_detached_session_ends_as_what_its_detach_was(asked: bool, end: EndReason) -> None:
-    row = session(State.DETACHED, detach_expires_at=NOW, detach_asked=asked)
+@pytest.mark.parametrize(
+    ("cause", "end"),
+    [
+        (Detachment.LOST, EndReason.DISCONNECTED),
+        (Detachment.ASKED, EndReason.DETACH_EXPIRED),
+        (Detachment.CLOSED, EndReason.CLOSED_BY_USER),
+    ],
+)
+def test_a_detached_session_ends_as_what_its_detach_was(cause: Detachment, end: EndReason) -> None:
+    row = session(State.DETACHED, detach_expires_at=NOW, detach_cause=cause)
     assert reason(row) is None
     assert reason(row, NOW + A_SECOND) is end
+
+
+def test_a_session_that_is_detached_without_end_has_none() -> None:
+    assert reason(session(State.DETACHED, detach_cause=Detachment.ASKED), NOW + timedelta(days=400)) is None
 
 
 def test_a_session_ends_at_its_longest_duration_also_while_it_is_used_or_detached() -> None:

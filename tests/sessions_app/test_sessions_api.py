@@ -350,7 +350,8 @@ async def test_streams_are_the_live_table(lab: Lab, sign_in: SignIn) -> None:
     found = await eventually(rows)
     assert [stream["id"] for stream in found["all"]] == [third, second, first]
     assert set(found[first]) == {"id", "created", "duration", "status", "bytes_in", "bytes_out", "params"}
-    assert [found[uid]["status"] for uid in (first, second, third)] == ["ACTIVE", "PENDING", "DETACHED"]
+    assert [found[uid]["status"] for uid in (first, second, third)] == ["ACTIVE", "ACTIVE", "DETACHED"]
+    assert [found[uid]["params"] for uid in (first, second)] == [{}, {"state": "requested"}]
     assert 480 < found[third]["params"]["ttl"] <= 500
 
 

@@ -199,7 +199,7 @@ async def test_a_lost_window_is_a_detach_with_the_grace(lab: Lab, sign_in: SignI
     await terminal.drop()
     await eventually(_in_state, client, uid, "detached")
     row = portal.office.call(world.row, uid)
-    assert row["detach_asked"] is False
+    assert row["detach_cause"] == "lost"
     assert (row["detach_expires_at"] - row["detached_at"]).total_seconds() == row["reconnect_grace"] == 60
 
 

@@ -284,6 +284,22 @@ def recording_of(uid: str) -> dict[str, Any]:
     return values
 
 
+def prefer(lab: Lab, who: str = "developer", **wanted: Any) -> None:
+    """What somebody chooses in the settings."""
+    actions.change_preferences(actor=PORTAL, user=User.objects.get(pk=lab.users[who]), **wanted)
+
+
+def let_time_pass(uid: str) -> None:
+    """What the clock does to a detached session."""
+    change_row(uid, detach_expires_at=timezone.now() - timedelta(seconds=1))
+
+
+def ask_for_the_end_of_a_closed_window(uid: str) -> None:
+    """What the reaper does that saw the window gone a moment before it came back."""
+    session = Session.objects.select_related("organization").get(uid=uid)
+    session_actions.request_end(session=session, reason=EndReason.CLOSED_BY_USER, actor=PORTAL)
+
+
 def reap() -> None:
     tasks.reap()
 

@@ -2,8 +2,10 @@
 
 import { openAfterAsking } from "porthole/dialog.js";
 import { askHowToEnd } from "porthole/pages/end-question.js";
+import { askHowLong } from "porthole/pages/detach-question.js";
 import { FindBar } from "porthole/pages/find-bar.js";
 import { bindKeyBar } from "porthole/pages/key-bar.js";
+import { bindLeaving } from "porthole/pages/leaving.js";
 import { NoticeBar } from "porthole/pages/notice-bar.js";
 import { Overlay } from "porthole/pages/overlay.js";
 import { StatusBar } from "porthole/pages/status-bar.js";
@@ -20,7 +22,8 @@ const QUIET = new Set(["connecting", "waiting"]);
 /**
  * @typedef {object} PanelConfig As the server's `terminal-config` says.
  * @property {{id: number | null, name: string}} service
- * @property {{scrollback: number, fontSize: number}} preferences
+ * @property {{scrollback: number, fontSize: number, autoClose: boolean}} preferences
+ * @property {number} detachFor Seconds that a detached session runs on if nobody says how long.
  * @property {Record<string, {title: string, text: string}>} endings
  * @property {{stack: string, home: string, login: string, sessions: string, session: string, terminal: string}} links
  *   `session` and `terminal` hold `UID` where the uid goes.
@@ -38,6 +41,7 @@ export class TerminalPanel {
   #find;
   #target = {};
   #uid = "";
+  #limits = { usual: 0, most: 0, endless: false };
   #phase = { name: "opening" };
   #seen = false;
   // The session whose screen is still shown while another one is opened in its place.
@@ -70,6 +74,11 @@ export class TerminalPanel {
       this.#view.dark = event.detail === "dark";
     });
     addEventListener("beforeunload", (event) => this.mayBeRunning && event.preventDefault());
+    bindLeaving({
+      leave: () => this.live && config.mode === "control" && this.#session.leave(),
+      back: () => this.#uid && this.attach(this.#uid),
+      autoClose: config.preferences.autoClose,
+    });
   }
 
   /** True while leaving might interrupt a command. */
@@ -161,6 +170,7 @@ export class TerminalPanel {
 
   #know(session) {
     this.#uid = session.uid;
+    this.#limits = { usual: this.#config.detachFor, most: session.detach_ttl_max, endless: session.detach_without_end };
     this.#target = { service: session.service, pod_name: session.pod_name, container_name: session.container_name };
     const container = session.pod_name ? `${session.pod_name} / ${session.container_name}` : session.container_name;
     this.#status.names = { service: session.service_name, container, who: session.user ?? "" };
@@ -276,9 +286,15 @@ export class TerminalPanel {
   #bindButtons() {
     const on = (act, handler) => this.#root.querySelector(`[data-act="${act}"]`).addEventListener("click", handler);
     on("find", () => this.#find.open());
-    on("detach", () => this.detach());
+    on("detach", () => this.#detach());
     on("end", () => this.#end());
     bindScreenReader(this.#root.querySelector('[data-act="screen-reader"]'), this.#view);
+  }
+
+  async #detach() {
+    const ttl = await askHowLong(this.#limits);
+    if (ttl === null) this.focus();
+    else this.#session.detach(ttl);
   }
 
   async #end() {

@@ -8,8 +8,8 @@ from portal.templatetags.porthole import span
 from sessions_app.models import Session
 from sessions_app.words import Detachment, State
 
-CLOSE_GRACE = 15
-"""Seconds in which a closed window's session takes it back: somebody went on and came back at once."""
+CLOSE_GRACE = 30
+"""Seconds a closed window's session waits before it ends: no browser can tell a reload from a closed tab."""
 
 
 @dataclass(frozen=True, slots=True)

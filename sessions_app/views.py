@@ -192,11 +192,7 @@ def terminal_config(user: AnyUser, *, stack_url: str, service: dict[str, Any] | 
         "mode": "control",
         "mayOpen": True,
         "target": {},
-        "preferences": {
-            "scrollback": preferences.scrollback,
-            "fontSize": preferences.font_size,
-            "autoClose": preferences.auto_close,
-        },
+        "preferences": {"scrollback": preferences.scrollback, "fontSize": preferences.font_size},
         "detachFor": settings.PORTHOLE_DETACH_TTL,
         "endings": {reason.value: {"title": told.title, "text": told.text} for reason, told in ENDINGS.items()},
         "links": {

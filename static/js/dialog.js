@@ -24,6 +24,8 @@ export function ask({ title, text, choices, field }) {
     button.value = value;
     button.textContent = label;
     button.className = kind ? `btn btn-${kind}` : "btn";
+    // What the field holds already is the usual answer, so that Enter gives it.
+    button.autofocus = Boolean(field) && kind === "primary";
     buttons.append(button);
   }
   dialog.setAttribute("aria-labelledby", heading.id);

@@ -26,8 +26,9 @@ function linked({ stack, home, session, login }) {
 const minutes = (seconds) => {
   if (seconds === null) return "until somebody ends it";
   if (seconds < 90) return `for ${seconds} seconds`;
-  if (seconds < 5400) return `for ${Math.round(seconds / 60)} minutes`;
-  return `for ${Math.round(seconds / 3600)} hours`;
+  if (seconds < 3600) return `for ${Math.round(seconds / 60)} minutes`;
+  const hours = Math.round(seconds / 3600);
+  return hours === 1 ? "for an hour" : `for ${hours} hours`;
 };
 
 function opening(_phase, { service }) {

@@ -107,7 +107,11 @@ async def test_a_detached_session_is_attached_from_home(open_window: OpenWindow,
     uid = window.uid
     await window.run("mark=kept")
     await window.page.get_by_role("button", name="Detach").click()
-    assert "runs on for" in await window.told("Detached")
+    question = window.page.get_by_role("dialog")
+    await expect(question.get_by_label("For")).to_have_value("3600")
+    await question.get_by_label("For").select_option("4 hours")
+    await question.get_by_role("button", name="Detach").click()
+    assert "runs on for 4 hours" in await window.told("Detached")
     assert (await developer.session(uid))["state"] == "detached"
     await window.go("/")
     await window.page.locator(f'a[href="/terminal/{uid}/"]').click()

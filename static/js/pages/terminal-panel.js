@@ -22,7 +22,7 @@ const QUIET = new Set(["connecting", "waiting"]);
 /**
  * @typedef {object} PanelConfig As the server's `terminal-config` says.
  * @property {{id: number | null, name: string}} service
- * @property {{scrollback: number, fontSize: number, autoClose: boolean}} preferences
+ * @property {{scrollback: number, fontSize: number}} preferences
  * @property {number} detachFor Seconds that a detached session runs on if nobody says how long.
  * @property {Record<string, {title: string, text: string}>} endings
  * @property {{stack: string, home: string, login: string, sessions: string, session: string, terminal: string}} links
@@ -77,7 +77,6 @@ export class TerminalPanel {
     bindLeaving({
       leave: () => this.live && config.mode === "control" && this.#session.leave(),
       back: () => this.#uid && this.attach(this.#uid),
-      autoClose: config.preferences.autoClose,
     });
   }
 

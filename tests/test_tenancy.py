@@ -59,6 +59,7 @@ ROUTES: dict[str, Answers] = {
     "accounts/password/change/": Answers(outsider=frozenset({200, 302})),
     "api/v1/auth/token/": DOOR,
     "api/v1/auth/token/refresh/": DOOR,
+    "api/v1/auth/me/": OWN,
     # The API of the tenants' world
     "api/v1/schema/": OWN,
     "api/v1/docs/": OWN,

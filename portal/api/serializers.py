@@ -82,6 +82,7 @@ class StackSerializer(TenantSerializer[Stack]):
 class ServiceSerializer(TenantSerializer[Service]):
     organization = serializers.PrimaryKeyRelatedField[Organization](read_only=True)
     stack = AccessField(access_stack, Permission.MANAGE)
+    stack_slug = serializers.CharField(source="stack.slug", read_only=True)
     stack_name = serializers.CharField(source="stack.name", read_only=True)
     default_command = serializers.ListField(
         child=serializers.CharField(allow_blank=True, trim_whitespace=False), required=False
@@ -91,8 +92,8 @@ class ServiceSerializer(TenantSerializer[Service]):
     class Meta:
         model = Service
         fields = (
-            "id", "organization", "stack", "stack_name", "slug", "name", "selector_kind", "selector", "container_name",
-            "default_command", "permissions", *POLICY,
+            "id", "organization", "stack", "stack_slug", "stack_name", "slug", "name", "selector_kind", "selector",
+            "container_name", "default_command", "permissions", *POLICY,
         )  # fmt: skip
         fixed = ("stack",)
 

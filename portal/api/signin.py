@@ -14,7 +14,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from portal.api.authentication import CHALLENGE, LOGIN_CLAIM, REFUSED, refresh_token_for, refuse_odd_header, user_of
-from portal.api.permissions import PEOPLE_ONLY
+from portal.api.permissions import PEOPLE_ONLY, READ, Scopes
 from portal.signin import record_signed_in
 
 
@@ -34,6 +34,10 @@ class TokensSerializer(serializers.Serializer[User]):
 
 class AccessSerializer(serializers.Serializer[User]):
     access = serializers.CharField()
+
+
+class MeSerializer(serializers.Serializer[User]):
+    username = serializers.CharField()
 
 
 class _Open(APIView):
@@ -82,3 +86,13 @@ class RefreshView(_Open):
         access = refresh.access_token
         access[LOGIN_CLAIM] = user_of(refresh).get_session_auth_hash()
         return Response({"access": str(access)})
+
+
+class MeView(APIView):
+    """Who the caller is."""
+
+    scopes: Scopes = READ
+
+    @extend_schema(responses=MeSerializer, operation_id="who_am_i")
+    def get(self, request: Request) -> Response:
+        return Response({"username": request.user.get_username()})

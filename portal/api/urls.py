@@ -5,7 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from portal.api import people, places
 from portal.api.docs import DocsView, SchemaView
-from portal.api.signin import RefreshView, TokenView
+from portal.api.signin import MeView, RefreshView, TokenView
 
 router = SimpleRouter(use_regex_path=False)
 router.register("organizations", places.OrganizationViewSet, basename="api-organization")
@@ -20,6 +20,7 @@ router.register("tokens", people.ApiTokenViewSet, basename="api-token")
 urlpatterns = [
     path("auth/token/", TokenView.as_view(), name="api-sign-in"),
     path("auth/token/refresh/", RefreshView.as_view(), name="api-sign-in-refresh"),
+    path("auth/me/", MeView.as_view(), name="api-me"),
     path("schema/", SchemaView.as_view(), name="api-schema"),
     path("docs/", DocsView.as_view(url_name="api-schema"), name="api-docs"),
     path("", include(router.urls)),

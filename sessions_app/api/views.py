@@ -39,7 +39,8 @@ from sessions_app.querysets import SessionQuerySet
 from sessions_app.streams import STREAM_FIELDS, parse_sort, rows_of, sorted_by
 from sessions_app.words import EndReason, Kind, State, Via
 
-CLI_AGENT = "porthole/"
+CLIENT_HEADER = "X-Porthole-Client"
+"""By which a client of the API names itself; the command says cli."""
 
 
 def websocket_url(request: Request, session: Session) -> str:
@@ -64,7 +65,7 @@ def via_of(request: Request) -> Via:
     """What a request came with: a page's login, or a token of the command line or an integration."""
     if request.auth is None:
         return Via.WEB
-    return Via.CLI if request.headers.get("User-Agent", "").startswith(CLI_AGENT) else Via.API
+    return Via.CLI if request.headers.get(CLIENT_HEADER) == Via.CLI else Via.API
 
 
 class SessionList(ListAPIView[Session]):

@@ -41,9 +41,9 @@ async def test_the_services_default_command_is_used_where_none_is_named(portal: 
     assert (await sign_in(lab).open())["command"] == ["cat", "-A"]
 
 
-async def test_the_command_line_tool_is_known_by_its_agent(lab: Lab, sign_in: SignIn) -> None:
+async def test_the_command_line_names_itself_in_a_header(lab: Lab, sign_in: SignIn) -> None:
     client = sign_in(lab)
-    client.http.headers["User-Agent"] = "porthole/1.0"
+    client.http.headers["X-Porthole-Client"] = "cli"
     assert (await client.open())["via"] == "cli"
 
 

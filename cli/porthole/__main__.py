@@ -1,0 +1,5 @@
+"""`python -m porthole`."""
+
+from porthole.main import main
+
+main()

@@ -1,0 +1,180 @@
+"""A person's terminal on a session: keys one way, output the other, until the session or the person leaves."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from functools import partial
+
+from porthole.failures import Exit, Failure
+from porthole.link import Link, Outcome
+from porthole.portal import Portal
+from porthole.protocol import Frame
+from porthole.sanitize import Filter
+from porthole.tty import Terminal
+
+READ_SIZE = 64 * 1024
+TYPE_AHEAD = 1024 * 1024
+"""Bytes of input that may wait to be sent before no more is read from the terminal."""
+
+REDRAW_PAUSE = 0.2
+"""Seconds between two sizes that make a full-screen program draw itself again; the portal joins faster ones."""
+
+CTRL_C = b"\x03"
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+
+
+class TerminalWindow:
+    """What a `Link` moves bytes for, and the keyboard it takes them from."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._filter = Filter()
+        self._head = 0
+        self._reading = False
+        self._lost = False
+        self._redraw: asyncio.Task[None] | None = None
+        self.link: Link | None = None
+        self.given_up = False
+        self.running: asyncio.Task[Outcome] | None = None
+
+    # --- what the link tells ---------------------------------------------------------------------------------------
+
+    def size(self) -> tuple[int, int]:
+        return self._terminal.size()
+
+    def attached(self, frame: Frame, *, again: bool) -> None:
+        self._head = int(frame.get("head") or 0)
+        if again:
+            self._terminal.say("Connected again.")
+            if self._terminal.modes.alternate_screen:
+                self._redraw = asyncio.get_running_loop().create_task(self._ask_to_redraw())
+        if missed := int(frame.get("missed") or 0):
+            self._terminal.say(f"{missed} bytes of output are left out here; the recording has them.")
+        self._lost = False
+        self.listen()
+
+    def waiting(self, seconds: float) -> None:
+        self._lost = True
+        if self.link is not None:
+            self.link.input.clear()
+        self._terminal.say(f"The connection is lost. Trying again in {seconds:.1f} s; Ctrl-C gives up.")
+
+    def told(self, frame: Frame) -> None:
+        if frame.get("type") in ("notice", "state") and frame.get("detail"):
+            self._terminal.say(printable(str(frame["detail"])))
+
+    async def write(self, data: bytes, offset: int) -> None:
+        shown = b""
+        if (replayed := self._head - offset) > 0:
+            shown = self._filter.pass_on(data[:replayed], replay=True)
+            data = data[replayed:]
+        if data:
+            shown += self._filter.pass_on(data)
+        if shown:
+            await asyncio.get_running_loop().run_in_executor(None, self._terminal.show, shown)
+
+    # --- what the person does --------------------------------------------------------------------------------------
+
+    def listen(self) -> None:
+        """Take keys, unless there is more than enough of them."""
+        if not self._reading:
+            self._reading = True
+            asyncio.get_running_loop().add_reader(self._terminal.fileno, self._keys)
+
+    def ignore(self) -> None:
+        """Take no keys."""
+        if self._reading:
+            self._reading = False
+            asyncio.get_running_loop().remove_reader(self._terminal.fileno)
+
+    def _keys(self) -> None:
+        assert self.link is not None
+        try:
+            data = os.read(self._terminal.fileno, READ_SIZE)
+        except OSError:
+            data = b""
+        if not data:  # the terminal is gone
+            self._die(signal.SIGHUP)
+        elif not self.link.connected and CTRL_C in data:
+            self.give_up()
+        elif not self._lost:
+            self.link.type(data)
+            if self.link.input.waiting >= TYPE_AHEAD:
+                self.ignore()
+
+    def resized(self) -> None:
+        """SIGWINCH."""
+        if self.link is not None:
+            self.link.resize(*self.size())
+
+    def give_up(self) -> None:
+        """Leave without waiting for the connection."""
+        self.given_up = True
+        if self.running is not None:
+            self.running.cancel()
+
+    async def _ask_to_redraw(self) -> None:
+        cols, rows = self.size()
+        if self.link is not None and rows > 1:
+            self.link.resize(cols, rows - 1)
+            await asyncio.sleep(REDRAW_PAUSE)
+            self.link.resize(*self.size())
+
+    # --- signals ---------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def with_signals(self) -> Iterator[None]:
+        """A raw terminal, and every signal that ends, stops or continues the command leaves it as it was."""
+        loop = asyncio.get_running_loop()
+        handlers = {signal.SIGWINCH: self.resized, signal.SIGTSTP: self._stop, signal.SIGCONT: self._go_on}
+        handlers |= {number: partial(self._die, number) for number in ENDING_SIGNALS}
+        for number, act in handlers.items():
+            loop.add_signal_handler(number, act)
+        try:
+            self._terminal.make_raw()
+            self.listen()
+            yield
+        finally:
+            self.ignore()
+            self._terminal.restore()
+            for number in handlers:
+                loop.remove_signal_handler(number)
+
+    def _die(self, number: signal.Signals) -> None:
+        """End as the signal would have, so that whoever waits for this process sees it."""
+        self._terminal.restore()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    def _stop(self) -> None:
+        self._terminal.restore()
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    def _go_on(self) -> None:
+        self._terminal.make_raw()
+        self.resized()
+
+
+def printable(text: str) -> str:
+    """A portal's sentence without anything that a terminal would obey."""
+    return "".join(character for character in text if character.isprintable())
+
+
+def stay(portal: Portal, uid: str, ticket: str, *, offset: int | None) -> Outcome:
+    """Give the terminal to a session until it is over or somebody leaves. Raises `Failure`."""
+    return asyncio.run(_stay(portal, uid, ticket, offset))
+
+
+async def _stay(portal: Portal, uid: str, ticket: str, offset: int | None) -> Outcome:
+    window = TerminalWindow(Terminal())
+    window.link = Link(portal, uid, ticket, window, offset=offset)
+    with window.with_signals():
+        window.running = asyncio.create_task(window.link.run())
+        try:
+            return await window.running
+        except asyncio.CancelledError:
+            if not window.given_up:
+                raise
+    raise Failure(f"You left {uid}. It waits for a short while: porthole attach {uid}", Exit.INTERRUPTED)

@@ -1,0 +1,106 @@
+"""Leaving a session and coming back: by choice, and when the network takes the choice."""
+
+import re
+
+from tests.cli.command import Command, until
+from tests.cli.conftest import Account, Network
+from tests.cli.test_shell import UID
+
+LINES = 2000
+COUNTER = f"""
+i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); echo line-$i; [ $((i % 40)) = 0 ] && sleep 0.05; done; echo th''rough
+"""
+
+
+def numbers(shown: bytes) -> list[int]:
+    return [int(number) for number in re.findall(rb"line-(\d+)\r\n", shown)]
+
+
+def test_detached_from_elsewhere_it_says_how_to_come_back_and_does(porthole: Command, developer: Account) -> None:
+    screen = porthole.starts("shell", "shell")
+    screen.sees("[#$] ")
+    uid = screen.runs("echo $PORTHOLE_SESSION_ID", UID)
+    screen.runs("word=kept; echo done", "done")
+    developer.call("POST", f"sessions/{uid}/detach/", ttl=600)
+    screen.sees(f"porthole: Detached; it runs on for 10m00s. Back: porthole attach {uid}")
+    assert screen.ends() == 0
+    again = porthole.starts("attach", uid[-6:])
+    again.runs("echo $word", "kept")
+    again.types("exit\r")
+    assert again.ends() == 0
+
+
+def test_one_session_is_attached_at_once_and_several_are_a_list_to_choose_from(
+    porthole: Command, developer: Account
+) -> None:
+    for uid in developer.live():
+        developer.call("POST", f"sessions/{uid}/terminate/")
+        developer.over(uid)
+    done = porthole.starts("attach")
+    done.sees("porthole: You have no session to attach to. Open one: porthole shell SERVICE")
+    assert done.ends() == 66
+    first, second = porthole.starts("shell", "shell"), porthole.starts("shell", "shell")
+    ids = [screen.runs("echo $PORTHOLE_SESSION_ID", UID) for screen in (first, second)]
+    chooser = porthole.starts("attach")
+    listed = chooser.sees(r"Attach which, 1 to 2\? ")
+    assert all(uid.encode() in chooser.shown for uid in ids), listed
+    number = 1 if chooser.shown.index(ids[0].encode()) < chooser.shown.index(ids[1].encode()) else 2
+    chooser.types(f"{number}\r")
+    first.sees("porthole: Another window of yours took the session.")
+    assert first.ends() == 76
+    chooser.runs("echo $PORTHOLE_SESSION_ID", ids[0])
+    second.types("exit\r")
+    assert second.ends() == 0
+    developer.over(ids[1])
+    chooser.types("exit\r")
+    assert chooser.ends() == 0
+    developer.over(ids[0])
+
+
+def test_a_replay_asks_the_terminal_nothing(porthole: Command, developer: Account) -> None:
+    """A terminal answers such questions as if somebody had typed, and the answer would end in the shell."""
+    before = developer.live()
+    screen = porthole.starts("shell", "shell", "--", "sh", "-c", r"printf 'a\033[6nb\033]11;?\007c\033[cd'; cat")
+    screen.sees("d")
+    (uid,) = set(developer.live()) - set(before)
+    again = porthole.starts("attach", uid)
+    screen.ends()
+    assert b"\x1b[6n" in screen.shown
+    again.types("over\r")
+    again.sees("over")
+    for question in (b"\x1b[6n", b"\x1b[c", b"\x1b]11;?"):
+        assert question not in again.shown
+    again.types(b"\x04")
+    assert again.ends() == 0
+
+
+def test_a_lost_connection_comes_back_by_itself_without_losing_or_doubling_a_byte(
+    porthole: Command, network: Network
+) -> None:
+    screen = porthole.starts("shell", "shell", "--", "sh", "-c", COUNTER)
+    for mark in ("line-200\r", "line-1000\r"):
+        screen.sees(mark)
+        network.cut()
+        screen.sees("The connection is lost. Trying again in")
+        screen.sees("Connected again.")
+    screen.sees("through")
+    assert screen.ends() == 0
+    assert numbers(screen.shown) == list(range(1, LINES + 1))
+
+
+def test_who_does_not_want_to_wait_for_the_network_leaves_and_the_session_waits(
+    porthole: Command, network: Network, developer: Account
+) -> None:
+    screen = porthole.starts("shell", "shell")
+    screen.sees("[#$] ")
+    uid = screen.runs("echo $PORTHOLE_SESSION_ID", UID)
+    network.take_away()
+    screen.sees("The connection is lost.")
+    screen.types(b"\x03")
+    screen.sees(f"porthole: You left {uid}. It waits for a short while: porthole attach {uid}")
+    assert screen.ends() == 130
+    assert screen.after == screen.before
+    network.bring_back()
+    until(lambda: developer.session(uid)["state"] == "detached", "the portal noticed")
+    porthole.says("end", uid)
+    assert developer.over(uid)["end_reason"] == "closed_by_user"

@@ -326,11 +326,13 @@ class Preferences(models.Model):
 
     auto_close = models.BooleanField(
         default=False,
-        help_text="A closed tab ends its session. Otherwise the session is detached and runs on for an hour.",
+        help_text="A closed tab ends its session after half a minute; otherwise the session is detached and runs on. "
+        "A reload does neither.",
     )
     detach_keys = models.BooleanField(
         default=True,
-        help_text="Ctrl-A D detaches, Ctrl-A Ctrl-A types Ctrl-A. Switch it off if you use screen or tmux in there.",
+        help_text="Ctrl-A D detaches and Ctrl-A Ctrl-A types Ctrl-A, in any client. Switch it off if you use screen in "
+        "your containers, or tmux with that key.",
     )
 
     class Meta:

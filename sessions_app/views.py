@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from audit.models import Recording
@@ -19,42 +20,49 @@ from portal.permissions import Permission
 from portal.querysets import AnyUser
 from sessions_app.access import access_recorded_session, access_session
 from sessions_app.models import Session
+from sessions_app.streams import SORTS, parse_sort, sorted_by
 from sessions_app.wording import ENDINGS, ending_of
 from sessions_app.words import LIVE, OVER, Kind, State
 
 ROWS_A_PAGE = 50
-
-SORTS = {
-    "created": "pk",
-    "user": "user_name",
-    "service": "service_name",
-    "state": "state",
-    "idle": "last_activity_at",
-    "in": "bytes_in",
-    "out": "bytes_out",
-}
-"""What the table sorts by, and the column behind it."""
+NEWEST_FIRST = "-created"
 
 COLUMNS = [
-    ("", "Session"),
+    ("id", "Session"),
     ("user", "Who"),
     ("service", "Service"),
-    ("state", "State"),
+    ("status", "Status"),
     ("created", "Started"),
-    ("idle", "Last activity"),
-    ("in", "In"),
-    ("out", "Out"),
+    ("duration", "Duration"),
+    ("activity", "Last activity"),
+    ("bytes_in", "In"),
+    ("bytes_out", "Out"),
 ]
+
+ORDERS = {
+    "-created": "newest first",
+    "created": "oldest first",
+    "-duration": "longest first",
+    "params": "detached that end soonest",
+    "-activity": "last used first",
+    "-bytes_out": "most output first",
+}
+"""What a narrow window chooses from, which has no headings to click."""
+
+STATES = [("", "live, or just over"), *((word, word) for word in ("live", "over", "any", *State))]
 
 
 @require_GET
 def session_list(request: HttpRequest) -> HttpResponse:
-    """The table of sessions; its rows update by themselves."""
-    context = _rows(request) | {
+    """The live table of sessions, or those that the filters name; its rows update by themselves."""
+    context = _rows(request)
+    orders = ORDERS | ({} if context["sort"] in ORDERS else {context["sort"]: "as chosen"})
+    context |= {
         "nav": "sessions",
-        "states": [("", "any state"), *((word, word) for word in ("live", "over", *State))],
+        "states": STATES,
         "kinds": [Kind.SHELL],
-        "filters": {name: request.GET.get(name, "") for name in ("state", "service", "user", "kind", "sort")},
+        "orders": [("" if word == NEWEST_FIRST else word, label) for word, label in orders.items()],
+        "filters": {name: request.GET.get(name, "") for name in ("state", "service", "user", "kind")},
     }
     return render(request, "sessions_app/session_list.html", context)
 
@@ -66,37 +74,53 @@ def session_rows(request: HttpRequest) -> HttpResponse:
 
 
 def _rows(request: HttpRequest) -> dict[str, Any]:
+    now = timezone.now()
     words = {name: request.GET.get(name, "")[:200] for name in ("state", "service", "user", "kind")}
-    sort = request.GET.get("sort", "-created")
-    column = SORTS.get(sort.removeprefix("-"), "pk")
+    sort = _sort(request)
+    state = words["state"]
     sessions = (
         Session.objects.visible_to(request.user)
         .with_controls(request.user)
         .matching(
-            states=[words["state"]] if words["state"] else (),
+            states=[state] if state not in ("", "any") else (),
             kinds=[words["kind"]] if words["kind"] else (),
             user=words["user"],
             service=words["service"],
         )
     )
-    ordered = sessions.order_by(f"-{column}" if sort.startswith("-") else column, "-pk")
-    query = request.GET.copy()
-    query.pop("page", None)
-    query.pop("sort", None)
+    if not state:
+        sessions = sessions.streaming(now)
     return {
-        "page": page_of(request, ordered, ROWS_A_PAGE),
+        "page": page_of(request, sorted_by(sessions, sort, now), ROWS_A_PAGE),
         "filtered": any(words.values()),
+        "sort": ",".join(sort),
         "query": request.GET.urlencode(),
-        "filter_query": query.urlencode(),
-        "columns": [_column(name, label, sort) for name, label in COLUMNS],
+        "filter_query": _query_without(request, "page", "sort"),
+        "page_query": _query_without(request, "page"),
+        "columns": [_column(name, label, sort[0]) for name, label in COLUMNS],
         "several_organizations": several_organizations(request),
     }
+
+
+def _sort(request: HttpRequest) -> list[str]:
+    """What the address asks for; newest first where that is nothing known."""
+    try:
+        return parse_sort(request.GET.get("sort", ""), SORTS) or [NEWEST_FIRST]
+    except ValueError:
+        return [NEWEST_FIRST]
+
+
+def _query_without(request: HttpRequest, *names: str) -> str:
+    query = request.GET.copy()
+    for name in names:
+        query.pop(name, None)
+    return query.urlencode()
 
 
 def _column(name: str, label: str, sort: str) -> dict[str, str]:
     """A column's heading: what a click sorts by, and how it is sorted now."""
     turned = name if sort == f"-{name}" else f"-{name}"
-    now = {name: "ascending", f"-{name}": "descending"}.get(sort, "") if name else ""
+    now = {name: "ascending", f"-{name}": "descending"}.get(sort, "")
     return {"name": name, "label": label, "sort": turned, "now": now}
 
 

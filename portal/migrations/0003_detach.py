@@ -18,12 +18,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='preferences',
             name='auto_close',
-            field=models.BooleanField(default=False, help_text='A closed tab ends its session. Otherwise the session is detached and runs on for an hour.'),
+            field=models.BooleanField(default=False, help_text='A closed tab ends its session after half a minute; otherwise the session is detached and runs on. A reload does neither.'),
         ),
         migrations.AddField(
             model_name='preferences',
             name='detach_keys',
-            field=models.BooleanField(default=True, help_text='Ctrl-A D detaches, Ctrl-A Ctrl-A types Ctrl-A. Switch it off if you use screen or tmux in there.'),
+            field=models.BooleanField(default=True, help_text='Ctrl-A D detaches and Ctrl-A Ctrl-A types Ctrl-A, in any client. Switch it off if you use screen in your containers, or tmux with that key.'),
         ),
         migrations.AddField(
             model_name='service',

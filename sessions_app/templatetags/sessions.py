@@ -1,11 +1,9 @@
 """How pages show a session's state and the ways it can end."""
 
-from datetime import datetime
-
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html, strip_tags
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from portal.templatetags.porthole import NOW, ago
 from sessions_app.models import Session
@@ -29,12 +27,25 @@ def attachable(session: Session) -> bool:
     return session.state in LIVE and session.state != State.ENDING and not over
 
 
+SOON = 300
+"""Seconds before a detached session's end from which its remaining time is a warning."""
+
+
 @register.filter
-def ends(moment: datetime) -> SafeString:
-    """When a detached session ends. static/js/pages/times.js keeps it true."""
-    soon = (moment - timezone.now()).total_seconds() < NOW
-    text = "ending now" if soon else f"ends {strip_tags(ago(moment))}"
-    return format_html('<time datetime="{}" data-ends>{}</time>', moment.isoformat(), text)
+def remaining(session: Session) -> str:
+    """How long a detached session still has; empty for any other. static/js/pages/times.js keeps it true."""
+    until = session.detach_expires_at
+    if until is None:
+        return "without end" if session.state == State.DETACHED else ""
+    left = (until - timezone.now()).total_seconds()
+    text = "ending now" if left < NOW else f"ends {strip_tags(ago(until))}"
+    return format_html(
+        '<time datetime="{}" title="{}" data-ends{}>{}</time>',
+        until.isoformat(),
+        until.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        mark_safe(" data-soon") if left < SOON else "",
+        text,
+    )
 
 
 @register.filter

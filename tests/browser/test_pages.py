@@ -102,14 +102,15 @@ async def test_the_table_updates_by_itself_and_ends_a_session(
     open_window: OpenWindow, local: int, developer: Api
 ) -> None:
     table = await open_window()
-    await table.go("/sessions/?state=live")
+    await table.go("/sessions/")
     window = await open_window()
     await window.open(local)
     row = table.page.locator(f"#row-{window.uid}")
     await expect(row).to_contain_text("active", timeout=6000)
     await row.get_by_role("button", name="End").click()
     await table.page.get_by_role("button", name="End it").click()
-    await expect(row).to_have_count(0, timeout=10_000)
+    await expect(row).to_contain_text("stopped", timeout=10_000)
+    await expect(row.get_by_role("button", name="End")).to_have_count(0)
     await window.told("Session ended")
     assert (await developer.ended(window.uid))["end_reason"] == "closed_by_user"
 
@@ -140,10 +141,27 @@ async def test_a_failed_sign_in_is_said_clear_of_the_fields(open_window: OpenWin
 async def test_the_tables_filter_is_in_the_address(open_window: OpenWindow) -> None:
     window = await open_window()
     await window.go("/sessions/")
-    await window.page.get_by_label("State").select_option("failed")
+    await window.page.get_by_label("Status").select_option("failed")
     await expect(window.page).to_have_url(re.compile(r"/sessions/\?state=failed$"))
     await window.page.reload()
-    await expect(window.page.get_by_label("State")).to_have_value("failed")
+    await expect(window.page.get_by_label("Status")).to_have_value("failed")
+
+
+async def test_the_table_is_sorted_by_its_headings_and_on_a_phone_by_a_choice(
+    open_window: OpenWindow, local: int, developer: Api
+) -> None:
+    uids = [(await developer.open(local))["uid"] for _ in range(2)]
+    service = (await developer.session(uids[0]))["service_name"]
+    rows = [f"row-{uid}" for uid in uids]
+    desk, phone = await open_window(), await open_window(size=PHONE)
+    for window in (desk, phone):
+        await window.go(f"/sessions/?service={service}")
+    await desk.page.get_by_role("link", name="Started").click()
+    await phone.page.get_by_label("Sort").select_option("oldest first")
+    for window in (desk, phone):
+        await expect(window.page).to_have_url(re.compile(rf"\?service={service}&sort=created$"))
+        shown = await window.page.locator("tbody tr").evaluate_all("rows => rows.map((row) => row.id)")
+        assert shown == rows
 
 
 async def test_the_palette_opens_a_shell_by_its_services_name(

@@ -18,13 +18,20 @@ export function ago(then, now = new Date()) {
   return seconds > 0 ? `${text} ago` : `in ${text}`;
 }
 
-/** As the template filter `ends` says it. @param {Date} then */
-const ends = (then) => (then - new Date() < 5000 ? "ending now" : `ends ${ago(then)}`);
+const SOON_MS = 300_000;
+
+/** As the template filter `remaining` says it. @param {HTMLTimeElement} time */
+function tellEnd(time) {
+  const then = new Date(time.dateTime);
+  const left = then - new Date();
+  time.textContent = left < 5000 ? "ending now" : `ends ${ago(then)}`;
+  time.toggleAttribute("data-soon", left < SOON_MS);
+}
 
 export function bindTimes() {
   setInterval(() => {
     if (document.hidden) return;
     for (const time of document.querySelectorAll("time[data-ago]")) time.textContent = ago(new Date(time.dateTime));
-    for (const time of document.querySelectorAll("time[data-ends]")) time.textContent = ends(new Date(time.dateTime));
+    document.querySelectorAll("time[data-ends]").forEach(tellEnd);
   }, EVERY_MS);
 }

@@ -9,7 +9,6 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,6 +60,11 @@ class Engine:
         """Where it is; empty if it is missing."""
         return os.environ.get(self.variable) or (self.default if Path(self.default).is_file() else "")
 
+    @property
+    def missing(self) -> str:
+        """Why a test that needs it was skipped."""
+        return f"{self.name} is missing: {self.variable} is not set"
+
 
 ENGINES = {
     "docker": Engine("a Docker Engine", "TESTBED_DOCKER_HOST"),
@@ -70,25 +74,45 @@ ENGINES = {
     "redis": Engine("Redis", "TESTBED_REDIS_URL"),
     "browser": Engine("Chromium", "TESTBED_CHROMIUM", "/usr/bin/chromium"),
 }
-_missed: Counter[Engine] = Counter()
+
+SHARED = ("browser",)
+"""Rooms whose tests share one running portal."""
+
+LONG = ("browser/", "test_scripts", "integration/test_reaping", "integration/")
+"""Where the tests are that take longest, for the order of their start."""
 
 
 def need(engine: Engine) -> str:
     """Where `engine` is. Skips the test if it is nowhere, or fails it in strict mode."""
     if engine.place:
         return engine.place
-    reason = f"{engine.name} is missing: {engine.variable} is not set"
     if os.environ.get("PORTHOLE_TESTS_STRICT") == "1":
-        pytest.fail(reason, pytrace=False)
-    _missed[engine] += 1
-    pytest.skip(reason)
+        pytest.fail(engine.missing, pytrace=False)
+    pytest.skip(engine.missing)
 
 
+# Before xdist, which reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if ON_POSTGRES:
         others = [item for item in items if not _uses_database(item)]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if _uses_database(item)]
+    items.sort(key=_turn)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    """What one process runs in one go: a file, or a room whose files share something dear."""
+    file = item.path.relative_to(Path(__file__).parent)
+    return str(file.parent if file.parts[0] in SHARED else file)
+
+
+def _turn(item: pytest.Item) -> int:
+    """What takes long begins first, so that no process is left with it at the end."""
+    file = str(item.path.relative_to(Path(__file__).parent))
+    return next((turn for turn, start in enumerate(LONG) if file.startswith(start)), len(LONG))
 
 
 def _uses_database(item: pytest.Item) -> bool:
@@ -103,9 +127,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _missed:
+    reasons = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
+    missed = {engine: sum(engine.missing in reason for reason in reasons) for engine in ENGINES.values()}
+    if any(missed.values()):
         terminalreporter.section("not tested here")
-        for engine, count in _missed.items():
+    for engine, count in missed.items():
+        if count:
             terminalreporter.line(f"{count} tests need {engine.name}: set {engine.variable}, or run scripts/testbed up")
 
 

@@ -211,7 +211,9 @@ def main() -> int:
     except (Failed, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    # Under nohup a hang-up is ignored, and stays so.
+    hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    for number in (signal.SIGINT, signal.SIGTERM, *hangup):
         signal.signal(number, lambda _number, _frame: supervisor.asked_to_stop.set())
     try:
         supervisor.run()

@@ -9,6 +9,8 @@ import logging
 import os
 import platform
 import pwd
+import signal
+import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -116,6 +118,7 @@ class LocalBackend(Backend):
     async def _open(
         self, argv: Sequence[str], sink: ExecSink, variables: Mapping[str, str], size: tuple[int, int]
     ) -> LocalStream:
+        _keep_ignored_signals_to_ourselves()
         try:
             primary, secondary = os.openpty()
         except OSError as error:
@@ -143,6 +146,15 @@ class LocalBackend(Backend):
         stream = LocalStream(sink, primary, process)
         self._streams.add(stream)
         return stream
+
+
+def _keep_ignored_signals_to_ourselves() -> None:
+    """A portal that was started with nohup, or by a script in the background, ignores some signals, and so would every
+    program that it starts: Ctrl-C and a hang-up would do nothing. exec hands an ignored signal on, but no handler."""
+    if threading.current_thread() is threading.main_thread():  # no other may set one
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+            if signal.getsignal(number) is signal.SIG_IGN:
+                signal.signal(number, lambda _number, _frame: None)
 
 
 def _no_room(error: OSError) -> BackendError:

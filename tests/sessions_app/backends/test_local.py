@@ -1,8 +1,9 @@
 """What is particular to this machine as a provider: the switch, and that nothing of the portal leaks into a shell."""
 
 import os
+import pwd
+import signal
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -56,7 +57,24 @@ async def test_a_shell_has_a_clean_environment(machine: Backend, monkeypatch: py
         *(b"PATH", b"HOME", b"USER", b"LOGNAME", b"LANG", b"TERM", b"COLORTERM", b"PWD", b"OLDPWD", b"SHLVL", b"_"),
         *(b"PORTHOLE_SESSION_ID", b"PORTHOLE_SESSION_LEADER"),
     }
-    assert terminal.seen.endswith(f"{Path.home()}\r\n".encode())
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    assert terminal.seen.endswith(f"{home}\r\n".encode())
+
+
+async def test_signals_that_the_portal_ignores_reach_a_program_all_the_same(machine: Backend) -> None:
+    """A portal under nohup ignores the hang-up, one in a script's background the interrupt, too."""
+    numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        terminal = Terminal()
+        program = ["sh", "-c", "grep SigIgn /proc/$$/status"]
+        await machine.exec(ExecRequest(new_uid(), Container("local"), program), terminal)
+        await terminal.end()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    ignored = int(terminal.seen.split()[1], 16)
+    assert not any(ignored & 1 << number - 1 for number in numbers)
 
 
 async def test_no_file_of_the_portal_is_open_in_a_shell(machine: Backend) -> None:

@@ -4,6 +4,7 @@ import os
 import pwd
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 

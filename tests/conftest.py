@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import django
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -75,10 +77,10 @@ ENGINES = {
     "browser": Engine("Chromium", "TESTBED_CHROMIUM", "/usr/bin/chromium"),
 }
 
-SHARED = ("browser",)
+SHARED = ("tests/browser/",)
 """Rooms whose tests share one running portal."""
 
-LONG = ("browser/", "test_scripts", "integration/test_reaping", "integration/")
+LONG = ("tests/browser/", "tests/test_scripts", "tests/integration/test_reaping", "tests/integration/")
 """Where the tests are that take longest, for the order of their start."""
 
 
@@ -91,28 +93,29 @@ def need(engine: Engine) -> str:
     pytest.skip(engine.missing)
 
 
-# Before xdist, which reads the groups.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if ON_POSTGRES:
         others = [item for item in items if not _uses_database(item)]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if _uses_database(item)]
-    items.sort(key=_turn)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: _turn(item.nodeid))
 
 
-def _group(item: pytest.Item) -> str:
-    """What one process runs in one go: a file, or a room whose files share something dear."""
-    file = item.path.relative_to(Path(__file__).parent)
-    return str(file.parent if file.parts[0] in SHARED else file)
-
-
-def _turn(item: pytest.Item) -> int:
+def _turn(nodeid: str) -> int:
     """What takes long begins first, so that no process is left with it at the end."""
-    file = str(item.path.relative_to(Path(__file__).parent))
-    return next((turn for turn, start in enumerate(LONG) if file.startswith(start)), len(LONG))
+    return next((turn for turn, start in enumerate(LONG) if nodeid.startswith(start)), len(LONG))
+
+
+class Rooms(LoadScopeScheduling):  # type: ignore[misc]
+    """What one of several processes runs in one go: a file, or a room whose files share something dear."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((room for room in SHARED if nodeid.startswith(room)), nodeid.partition("::")[0])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Rooms:
+    config.option.loadscopereorder = False  # the order of _turn
+    return Rooms(config, log)
 
 
 def _uses_database(item: pytest.Item) -> bool:

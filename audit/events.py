@@ -59,6 +59,7 @@ class Action(StrEnum):
     SESSION_TAKEN_OVER = "session.taken_over"
     SESSION_END_REQUESTED = "session.end_requested"
     SESSION_ENDED = "session.ended"
+    SESSION_CLEANED_UP = "session.cleaned_up"
     LIMIT_REFUSED = "session.limit_refused"
     RECORDING_SEALED = "recording.sealed"
     RECORDING_LOST = "recording.lost"

@@ -51,4 +51,4 @@ async def end_processes(session: Session, backend: Backend, reason: EndReason) -
     except (BackendError, TimeoutError) as error:
         note = str(error) or "The container did not answer in time."
         logger.warning("%s: its processes could not be looked for: %s", session.uid, note)
-        return CleanupReport(note=note)
+        return CleanupReport(note=note, unfinished=True)

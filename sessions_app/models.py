@@ -95,6 +95,9 @@ class Session(models.Model):
     cleanup = models.JSONField(
         default=dict, blank=True, help_text="Processes found at the end, and what became of them."
     )
+    cleanup_until = models.DateTimeField(
+        null=True, help_text="The provider did not answer: its processes are looked for again until then."
+    )
 
     objects: ClassVar[SessionQuerySet] = SessionQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -103,6 +106,9 @@ class Session(models.Model):
         indexes = [
             models.Index(fields=["organization", "-id"], name="session_of_organization"),
             models.Index(fields=["user", "-id"], name="session_of_user"),
+            models.Index(
+                fields=["cleanup_until"], condition=Q(cleanup_until__isnull=False), name="session_to_clean_up"
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=[state.value for state in State]), name="session_state"),

@@ -88,7 +88,7 @@ async def _clean_up(session: Session, spec: ProviderSpec) -> CleanupReport:
         async with reach(spec) as backend:
             return await end_processes(session, backend, EndReason.HOST_LOST)
     except BackendError as error:
-        return CleanupReport(note=str(error))
+        return CleanupReport(note=str(error), unfinished=True)
 
 
 async def seal_left_recordings() -> None:

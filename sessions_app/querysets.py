@@ -167,6 +167,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
         refused = set(mine.without_access(kinds).values_list("uid", flat=True)) if kinds else set()
         return {row[1]: Verdict(*row[2:], allowed=row[1] not in refused) for row in rows}
 
+    def uncleaned(self, now: datetime) -> Self:
+        """Those that are over and whose processes are still to be looked for."""
+        return self.filter(cleanup_until__gt=now, service__isnull=False)
+
     def with_uids(self, uids: Iterable[str]) -> Self:
         """Those of these uids."""
         return self.filter(uid__in=list(uids))

@@ -9,6 +9,7 @@ from sessions_app import actions
 from sessions_app.deadlines import overdue
 from sessions_app.models import Session
 from sessions_app.orphans import end_orphans
+from sessions_app.unfinished import finish_cleanups
 from sessions_app.vanished import end_vanished
 from sessions_app.words import EndReason, State
 
@@ -17,7 +18,8 @@ WITHDRAWN = "Access to this service was withdrawn."
 
 @shared_task(ignore_result=True)
 def reap() -> None:
-    """End what is idle, over its time, detached for too long, without access, without host or without container."""
+    """End what is idle, over its time, detached for too long, without access, without host or without container; and
+    what sessions left behind a provider that did not answer."""
     now = timezone.now()
     for session in Session.objects.live().filter(end_requested="").select_related("organization"):
         if (verdict := overdue(session, now)) is not None:
@@ -28,6 +30,7 @@ def reap() -> None:
         actions.request_end(session=session, reason=EndReason.ACCESS_REVOKED, detail=WITHDRAWN, actor=PORTAL)
     async_to_sync(end_orphans)()
     async_to_sync(end_vanished)()
+    async_to_sync(finish_cleanups)()
 
 
 @shared_task(ignore_result=True)

@@ -31,6 +31,10 @@ REVOCABLE = frozenset({EndReason.IDLE_TIMEOUT, EndReason.DISCONNECTED, EndReason
 """Reasons of an end that the session's user can still call off, until its host has begun with it."""
 
 
+CLEAN_UP_FOR = timedelta(days=1)
+"""How long the processes of a session are looked for whose container could not be reached at its end."""
+
+
 class LimitReached(Exception):
     """All places of a service are taken. `holders` says by whom: uid, user and since when of each."""
 
@@ -279,11 +283,20 @@ def finish(
         row.last_activity_at = counters.last_activity_at
         row.cols, row.rows = counters.cols, counters.rows
     row.cleanup = _as_json(cleanup)
+    row.cleanup_until = row.ended_at + CLEAN_UP_FOR if cleanup is not None and cleanup.unfinished else None
     row.save()
     SessionSlot.objects.filter(session=row).delete()
     action = Action.SESSION_ENDED if row.state == State.STOPPED else Action.SESSION_FAILED
     _event(row, action, actor, reason=reason, detail=detail, exit_code=exit_code, cleanup=row.cleanup)
     return True
+
+
+@transaction.atomic
+def finish_cleanup(*, session: Session, report: CleanupReport) -> None:
+    """The container of a session that is over was reached after all."""
+    found = _as_json(report)
+    if Session.objects.filter(pk=session.pk, cleanup_until__isnull=False).update(cleanup=found, cleanup_until=None):
+        _event(session, Action.SESSION_CLEANED_UP, PORTAL, cleanup=found)
 
 
 def _as_json(report: CleanupReport | None) -> dict[str, Any]:

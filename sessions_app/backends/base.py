@@ -186,6 +186,8 @@ class CleanupReport:
     """True: the container no longer runs, so nothing of the session can."""
     note: str = ""
     """Why nothing could be looked for (no shell in the container to look with, say)."""
+    unfinished: bool = False
+    """True: nobody answered, or not to the end, so it is worth another try."""
 
 
 class Backend(ABC):

@@ -57,7 +57,7 @@ def parse_report(output: bytes, *, kill_protected: bool) -> CleanupReport:
         FoundProcess(pid, command, _outcome(pid, killed, alive, spared=protected and not kill_protected, done=done))
         for pid, (protected, command) in sorted(found.items())
     ]
-    return CleanupReport(processes, note="" if done else CUT_OFF)
+    return CleanupReport(processes, note="" if done else CUT_OFF, unfinished=not done)
 
 
 def _outcome(pid: int, killed: set[int], alive: set[int], *, spared: bool, done: bool) -> str:

@@ -17,6 +17,7 @@ from tests.integration.client import Api, Json, Terminal
 from tests.integration.conftest import add_service_to, embedded_in
 from tests.integration.installation import Installation
 from tests.integration.places import DockerEngine, Found, Place
+from tests.integration.polling import until
 from tests.integration.proxy import Proxy, proxy_to
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(240)]
@@ -148,6 +149,25 @@ async def _unreachable(world: World, network: Proxy) -> Stay:
     return stay
 
 
+async def _mute(world: World, network: Proxy) -> Stay:
+    """The engine does not answer when a detached session's time is over, and does so again later."""
+    stay = await world.opened(await _service_behind(world, network, "mute"))
+    assert stay.terminal is not None
+    await stay.terminal.send(type="detach", ttl=DETACHED_FOR)
+    assert await stay.terminal.closed() == 1000
+    network.freeze()
+    stay.session = await world.api.ended(stay.uid, within=3 * TICK)
+    network.thaw()
+
+    async def cleaned_up() -> bool:
+        stay.events = await world.auditor.events(stay.uid)
+        return "session.cleaned_up" in stay.actions()
+
+    await until(cleaned_up, "what it left is looked for again", within=3 * TICK)
+    stay.left = stay.place.running
+    return stay
+
+
 async def _service_behind(world: World, network: Proxy, slug: str) -> int:
     """A service on the same engine, reached through the network."""
     owner = await Api.sign_in(world.installation, world.api.url, "owner")
@@ -185,7 +205,7 @@ async def stays(installation: Installation, docker_engine: DockerEngine, docker_
     auditor = await Api.sign_in(installation, url, "auditor")
     service = await add_service_to(installation, "docker")
     world = World(installation, api, auditor, docker_engine, service)
-    async with proxy_to(docker_host) as dying, proxy_to(docker_host) as silent:
+    async with proxy_to(docker_host) as dying, proxy_to(docker_host) as silent, proxy_to(docker_host) as mute:
         scenarios: dict[str, Coroutine[None, None, Stay]] = {
             "idle": _idle(world),
             "grace": _grace(world),
@@ -194,6 +214,7 @@ async def stays(installation: Installation, docker_engine: DockerEngine, docker_
             "never attached": _never_attached(world),
             "vanished": _vanished(world, dying),
             "unreachable": _unreachable(world, silent),
+            "mute": _mute(world, mute),
         }
         running = {name: asyncio.create_task(scenario, name=name) for name, scenario in scenarios.items()}
         installation.start_beat()
@@ -245,6 +266,16 @@ def test_a_detached_session_ends_when_its_time_is_over(stays: Stays) -> None:
     assert stay.session["end_reason"] == "detach_expired"
     assert stay.left == []
     assert DETACHED_FOR <= stay.took <= DETACHED_FOR + TICK + 5
+
+
+def test_what_a_detached_session_left_behind_a_dead_provider_is_ended_once_it_answers(stays: Stays) -> None:
+    stay = stays["mute"].result()
+    assert stay.session["end_reason"] == "detach_expired"
+    assert stay.session["cleanup"]["note"]
+    assert stay.left == []
+    cleaned = next(event for event in stay.events if event["action"] == "session.cleaned_up")
+    assert "sleep 999" in [process["command"] for process in cleaned["detail"]["cleanup"]["processes"]]
+    assert stay.actions().count("session.cleaned_up") == 1
 
 
 def test_a_session_ends_at_its_longest_duration_though_somebody_is_there(stays: Stays) -> None:

@@ -95,9 +95,13 @@ async def test_after_kill_9_with_50_sessions_a_restart_puts_all_in_order(
     web = installation.start_web()
     api = await sign_in(installation, web)
     terminals, services = await _open(installation, api, places, 25)
+    detached = terminals[::7]  # of both kinds
+    for terminal in detached:
+        await terminal.send(type="detach", ttl="1h")
+        assert await terminal.closed() == 1000
     web.kill()
     for terminal in terminals:
-        assert await terminal.closed() == 1006
+        assert await terminal.closed() == (1000 if terminal in detached else 1006)
 
     installation.start_web(port=int(web.url.rpartition(":")[2]))
     async with asyncio.timeout(INVARIANT):

@@ -52,6 +52,26 @@ async def test_a_session_ends_when_its_container_is_lost(
     docker_engine.remove(other)
 
 
+@pytest.mark.docker
+async def test_a_detached_session_ends_when_its_container_is_lost(
+    embedded: Installation, api: Api, docker_engine: DockerEngine, container: Place
+) -> None:
+    service = await add_service_to(embedded, "docker", session_limit=1)
+    terminal = await Terminal.opened(api, service, **container.target)
+    await terminal.run("echo here")
+    await terminal.send(type="detach", ttl="1h")
+    assert await terminal.closed() == 1000
+    docker_engine.get(container).kill()
+    session = await api.ended(terminal.uid, within=PROMPTLY)
+    assert session["end_reason"] == "target_gone"
+    assert (await api.recorded(terminal.uid)).startswith(bytes(terminal.received))
+    other = docker_engine.start()
+    again = await Terminal.opened(api, service, **other.target)
+    await again.type("exit\r")
+    await api.ended(again.uid)
+    docker_engine.remove(other)
+
+
 @pytest.mark.kubernetes
 async def test_a_session_ends_when_its_pod_is_deleted(
     embedded: Installation, api: Api, cluster: Cluster, pod: Place

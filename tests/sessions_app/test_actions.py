@@ -298,3 +298,20 @@ def test_an_end_that_rests_on_a_state_is_not_asked_for_once_that_has_changed(ses
 
 def test_uids_of_sessions_are_unique(session: Session) -> None:
     assert new_uid(Kind.SHELL, Via.API) != session.uid
+
+
+def test_what_could_not_be_looked_for_is_owed_until_it_was_found(session: Session) -> None:
+    activate(session)
+    actions.finish(
+        session=session, reason=EndReason.DETACH_EXPIRED, cleanup=CleanupReport(note="No answer.", unfinished=True)
+    )
+    (owed,) = Session.objects.uncleaned(timezone.now())
+    assert owed == session
+    assert not Session.objects.uncleaned(timezone.now() + timedelta(days=1, minutes=1))
+    report = CleanupReport([FoundProcess(7, "sleep", "ended")])
+    for _ in range(2):
+        actions.finish_cleanup(session=session, report=report)
+    session.refresh_from_db()
+    assert [process["pid"] for process in session.cleanup["processes"]] == [7]
+    assert not Session.objects.uncleaned(timezone.now())
+    assert world.events_of(session.uid).count("session.cleaned_up") == 1

@@ -6,6 +6,7 @@ from pathlib import Path
 from audit.journal import read_timeline
 from sessions_app import protocol
 from sessions_app.backends.base import READ_SIZE, WRITE_HIGH_WATER
+from sessions_app.engine.keys import DetachKeys
 from sessions_app.engine.log import LOG_MEMORY
 from sessions_app.engine.session import INPUT_BUFFER, INPUT_STRIDE, RESIZE_INTERVAL
 from sessions_app.engine.viewer import MAX_FRAMES, WATCHER_BACKLOG, WINDOW
@@ -66,6 +67,17 @@ async def echo(session: Bench) -> None:
     for number in range(100):
         window.type(b"k")
         await until(lambda number=number: len(window.output) == 6 + number)  # type: ignore[misc]
+
+
+async def test_keys_that_detach_are_kept_from_the_program_and_count_as_taken(tmp_path: Path) -> None:
+    async with bench(tmp_path) as session:
+        window = session.window()
+        await until(lambda: window.output == b"ready")
+        window.viewer.keys = DetachKeys()
+        asked = [session.live.feed(window.viewer, key) for key in (b"\x01", b"\x01", b"x", b"\x01", b"d")]
+        assert asked == [False, False, False, False, True]
+        await until(lambda: window.output == b"ready\x01x")
+        assert (session.live.bytes_in, window.viewer.input_taken) == (2, 5)
 
 
 async def test_memory_holds_the_newest_bytes_only(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Leaving a session in each way there is: with keys, with a frame, by closing the window; and what comes of it."""
 
+import asyncio
+
 import pytest
 
 from sessions_app.words import State
 from tests.sessions_app import world
 from tests.sessions_app.conftest import MakeLab, SignIn
-from tests.sessions_app.portal_process import Portal
+from tests.sessions_app.portal_process import Portal, processes_of
 from tests.sessions_app.terminal import Client, eventually
 from tests.sessions_app.world import Lab
 
@@ -153,3 +155,53 @@ async def test_a_watcher_leaves_without_a_trace(make_lab: MakeLab, sign_in: Sign
     await terminal.type("mine")
     await terminal.until(b"mine")
     assert "session.detached" not in portal.office.call(world.events_of, uid)
+
+
+async def test_of_two_windows_that_attach_at_once_one_has_the_session(
+    lab: Lab, sign_in: SignIn, portal: Portal
+) -> None:
+    client = sign_in(lab)
+    uid, terminal = await client.shell(*CAT)
+    await terminal.until(b"ready")
+    await terminal.send(type="detach")
+    await eventually(_detached, client, uid)
+    windows = await asyncio.gather(*(client.attach(uid, offset=5) for _ in range(2)))
+    closing = {asyncio.create_task(window.closed()): window for window in windows}
+    done, rest = await asyncio.wait(closing, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+    assert [task.result() for task in done] == [4409]
+    (still,) = rest
+    still.cancel()
+    await asyncio.wait({still})
+    await closing[still].type("mine")
+    await closing[still].until(b"mine")
+    assert (await client.session(uid))["state"] == "active"
+
+
+async def test_an_attach_at_the_very_end_of_the_time_is_in_or_hears_of_the_end(
+    lab: Lab, sign_in: SignIn, portal: Portal
+) -> None:
+    client = sign_in(lab)
+    uids = []
+    for _ in range(4):
+        uid, terminal = await client.shell(*CAT)
+        await terminal.send(type="detach", ttl=60)
+        await terminal.closed()
+        await eventually(_detached, client, uid)
+        uids.append(uid)
+    for uid in uids:
+        portal.office.call(world.let_time_pass, uid)
+    windows = [await client.dial(uid) for uid in uids]
+    reaping = asyncio.create_task(asyncio.to_thread(portal.office.call, world.reap))
+    for window in windows:
+        await window.send(type="hello", cols=80, rows=24)
+    await reaping
+    for uid, window in zip(uids, windows, strict=True):
+        await window.type("typed")
+        while b"typed" not in window.output and window.code is None:
+            await window.step()
+        state = (await client.session(uid))["state"]
+        assert state in (["ending", "stopped"] if window.code else ["active", "ending", "stopped"])
+        await client.post(f"sessions/{uid}/terminate/")
+        await client.ended(uid)
+        assert not processes_of(uid)
+    assert portal.office.call(world.slots, lab) == 0

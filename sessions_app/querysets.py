@@ -97,10 +97,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def matching(
         self, *, states: Iterable[str] = (), kinds: Iterable[str] = (), user: str = "", service: int | str = ""
     ) -> Self:
-        """Those that a list asks for, in a page or over the API: in one of these states (`live` and `over` stand for
+        """Those that a list asks for, in a page or over the API: in one of these states (`over` stands for
         several), of one of these kinds, of the user of this name, of the service of this key or name. What is empty
         filters nothing."""
-        found, several, named = self, {"live": Q(state__in=LIVE), "over": ~Q(state__in=LIVE)}, list(states)
+        found, several, named = self, {"over": ~Q(state__in=LIVE)}, list(states)
         if named:
             found = found.filter(functools.reduce(Q.__or__, (several.get(word, Q(state=word)) for word in named)))
         if wanted := list(kinds):

@@ -90,7 +90,7 @@ function noShell(to) {
 }
 
 function limit(phase, context, to) {
-  const inside = `${context.links.sessions}?${new URLSearchParams({ state: "live", service: context.service })}`;
+  const inside = `${context.links.sessions}?${new URLSearchParams({ service: context.service })}`;
   return {
     place: "cover",
     title: "All places are taken",

@@ -18,7 +18,6 @@ def test_lists_are_filtered_by_one_set_of_words() -> None:
     cases: list[tuple[dict[str, Any], set[str]]] = [
         ({}, {waiting, over, other}),
         ({"states": [], "kinds": [], "user": "", "service": ""}, {waiting, over, other}),
-        ({"states": ["live"]}, {waiting, other}),
         ({"states": ["over"]}, {over}),
         ({"states": ["over", State.REQUESTED]}, {waiting, over, other}),
         ({"states": [State.FAILED]}, {over}),

@@ -26,23 +26,22 @@ REASONS = {
 def exit_code_of(outcome: Outcome, uid: str) -> int:
     """Tell the end on stderr where it is not the program's own, and return the code to exit with."""
     if outcome.kind == "detached":
-        ttl = int(outcome.detail) if outcome.detail.isdecimal() else 0
-        print(
-            f"porthole: Detached; it runs on{f' for {span(ttl)}' if ttl else ''}. Back: porthole attach {uid}",
-            file=sys.stderr,
-        )
+        how_long = f"for {span(int(outcome.detail))}" if outcome.detail.isdecimal() else "without end"
+        _tell(f"Detached; it runs on {how_long}. Back: porthole attach {uid}")
         return Exit.OK
     if outcome.kind == "ended" and outcome.reason == "exited" and outcome.exit_code is not None:
         return outcome.exit_code
     if outcome.kind == "ended":
         why = clean(outcome.detail).rstrip(".") or REASONS.get(outcome.reason, clean(outcome.reason) or "it exited")
-        print(f"porthole: The session ended: {why}.", file=sys.stderr)
+        _tell(f"The session ended: {why}.")
         return Exit.CUT_OFF
     if outcome.reason == "taken_over":
-        print(
-            f"porthole: Another window of yours took the session. Take it back: porthole attach {uid}", file=sys.stderr
-        )
+        _tell(f"Another window of yours took the session. Take it back: porthole attach {uid}")
         return Exit.CUT_OFF
     why = clean(outcome.detail).rstrip(".") or f"the portal closed the connection ({clean(outcome.reason)})"
-    print(f"porthole: {why}. If the session runs on: porthole attach {uid}", file=sys.stderr)
+    _tell(f"{why}. If the session runs on: porthole attach {uid}")
     return Exit.CUT_OFF
+
+
+def _tell(sentence: str) -> None:
+    print(f"porthole: {sentence}", file=sys.stderr)

@@ -77,6 +77,10 @@ class Link:
         if self.connected:
             self._tell(protocol.resize(cols, rows))
 
+    def leave(self) -> None:
+        """The person closed the window."""
+        self._tell(protocol.LEAVE)
+
     async def run(self) -> Outcome:
         """Connect, and connect again whenever the connection is lost. Raises `Failure` if the API says it is over."""
         refused = 0

@@ -53,6 +53,10 @@ def ack(offset: int) -> str:
     return json.dumps({"type": "ack", "offset": offset})
 
 
+LEAVE = json.dumps({"type": "leave"})
+"""The person closed the window. What that means is for the portal to say, by the person's preference."""
+
+
 class InputPacer:
     """What was typed and is not yet sent: small frames, and a bound on what the server has not passed on."""
 

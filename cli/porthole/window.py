@@ -21,8 +21,11 @@ TYPE_AHEAD = 1024 * 1024
 REDRAW_PAUSE = 0.2
 """Seconds between two sizes that make a full-screen program draw itself again; the portal joins faster ones."""
 
+FAREWELL = 2.0
+"""Seconds the portal gets to hear that the window was closed."""
+
 CTRL_C = b"\x03"
-ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
 class TerminalWindow:
@@ -37,6 +40,7 @@ class TerminalWindow:
         self._redraw: asyncio.Task[None] | None = None
         self.link: Link | None = None
         self.given_up = False
+        self.closed = False
         self.running: asyncio.Task[Outcome] | None = None
 
     # --- what the link tells ---------------------------------------------------------------------------------------
@@ -72,8 +76,11 @@ class TerminalWindow:
             data = data[replayed:]
         if data:
             shown += self._filter.pass_on(data)
-        if shown:
-            await asyncio.get_running_loop().run_in_executor(None, self._terminal.show, shown)
+        if shown and not self.closed:
+            try:
+                await asyncio.get_running_loop().run_in_executor(None, self._terminal.show, shown)
+            except OSError:
+                self._close()
 
     # --- what the person does --------------------------------------------------------------------------------------
 
@@ -96,7 +103,7 @@ class TerminalWindow:
         except OSError:
             data = b""
         if not data:  # the terminal is gone
-            self._die(signal.SIGHUP)
+            self._close()
         elif not self.link.connected and CTRL_C in data:
             self.give_up()
         elif not self._lost:
@@ -129,7 +136,8 @@ class TerminalWindow:
         """A raw terminal, and every signal that ends, stops or continues the command leaves it as it was."""
         loop = asyncio.get_running_loop()
         handlers = {signal.SIGWINCH: self.resized, signal.SIGTSTP: self._stop, signal.SIGCONT: self._go_on}
-        handlers |= {number: partial(self._die, number) for number in ENDING_SIGNALS}
+        handlers |= {number: partial(self.die, number) for number in ENDING_SIGNALS}
+        handlers[signal.SIGHUP] = self._close
         for number, act in handlers.items():
             loop.add_signal_handler(number, act)
         try:
@@ -142,7 +150,20 @@ class TerminalWindow:
             for number in handlers:
                 loop.remove_signal_handler(number)
 
-    def _die(self, number: signal.Signals) -> None:
+    def _close(self) -> None:
+        """The terminal went away. The portal is told, so that it does what this person wants that to mean."""
+        if self.closed:
+            return
+        self.closed = True
+        self.ignore()
+        self._terminal.restore()
+        if self.link is not None and self.link.connected:
+            self.link.leave()
+            asyncio.get_running_loop().call_later(FAREWELL, self.die, signal.SIGHUP)
+        else:
+            self.die(signal.SIGHUP)
+
+    def die(self, number: signal.Signals) -> None:
         """End as the signal would have, so that whoever waits for this process sees it."""
         self._terminal.restore()
         signal.signal(number, signal.SIG_DFL)
@@ -173,7 +194,10 @@ async def _stay(portal: Portal, uid: str, ticket: str, offset: int | None) -> Ou
     with window.with_signals():
         window.running = asyncio.create_task(window.link.run())
         try:
-            return await window.running
+            outcome = await window.running
+            if window.closed:
+                window.die(signal.SIGHUP)
+            return outcome
         except asyncio.CancelledError:
             if not window.given_up:
                 raise

@@ -1,5 +1,6 @@
 """Leaving a session and coming back: by choice, and when the network takes the choice."""
 
+import json
 import re
 
 from tests.cli.command import Command, until
@@ -28,6 +29,36 @@ def test_detached_from_elsewhere_it_says_how_to_come_back_and_does(porthole: Com
     again.runs("echo $word", "kept")
     again.types("exit\r")
     assert again.ends() == 0
+
+
+def test_the_keys_that_detach_do_so_here_too(porthole: Command, developer: Account) -> None:
+    screen = porthole.starts("shell", "shell")
+    uid = screen.runs("echo $PORTHOLE_SESSION_ID", UID)
+    screen.types(b"\x01")
+    screen.types(b"d")
+    screen.sees(f"porthole: Detached; it runs on for 1h00m. Back: porthole attach {uid}")
+    assert screen.ends() == 0
+    assert screen.after == screen.before
+    porthole.says("end", uid)
+
+
+def test_a_session_is_detached_by_its_id_and_within_itself_for_a_time(porthole: Command, developer: Account) -> None:
+    screen = porthole.starts("shell", "shell")
+    uid = screen.runs("echo $PORTHOLE_SESSION_ID", UID)
+    refused = porthole.run("detach", uid, "--ttl", "30d")
+    assert refused.code == 2
+    assert "The most it allows is" in refused.err
+    assert f"{uid} runs on until " in porthole.says("detach", uid[-8:], "--ttl", "30m")
+    screen.sees("porthole: Detached; it runs on for 30m00s.")
+    assert screen.ends() == 0
+    (row,) = (each for each in json.loads(porthole.says("streams", "--json")) if each["id"] == uid)
+    assert row["status"] == "DETACHED"
+    assert 1700 < row["params"]["ttl"] <= 1800
+    assert "ttl=29m" in porthole.says("streams") or "ttl=30m" in porthole.says("streams")
+    within = json.loads(porthole.says("detach", "--ttl", "90", "--json", PORTHOLE_SESSION_ID=uid))
+    assert within["uid"] == uid
+    assert porthole.run("detach").err.startswith("porthole: Say which session to detach")
+    porthole.says("end", uid)
 
 
 def test_one_session_is_attached_at_once_and_several_are_a_list_to_choose_from(

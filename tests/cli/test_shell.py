@@ -1,6 +1,7 @@
 """`porthole shell` in a real pseudo-terminal: bytes, sizes, exit codes, and the terminal as it was on every way out."""
 
 import signal
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -69,13 +70,16 @@ def test_a_crash_leaves_the_terminal_as_it_was(porthole: Command, tmp_path: "obj
     assert screen.after == screen.before
 
 
-def test_a_terminal_that_goes_away_ends_it(porthole: Command, developer: Account) -> None:
+def test_a_terminal_that_is_closed_means_what_a_closed_tab_means(porthole: Command, developer: Account) -> None:
+    """By the person's preference: here that the session runs on for an hour, and not only for a connection's grace."""
     before = developer.live()
     screen = porthole.starts("shell", "shell")
     screen.sees("[#$] ")
     (uid,) = set(developer.live()) - set(before)
     screen.hangs_up()
-    until(lambda: developer.session(uid)["state"] == "detached", "the session waits for somebody to come back")
+    until(lambda: developer.session(uid)["state"] == "detached", "the session runs on")
+    left = datetime.fromisoformat(str(developer.session(uid)["detach_expires_at"])) - datetime.now(UTC)
+    assert left > timedelta(minutes=50)
     developer.call("POST", f"sessions/{uid}/terminate/")
 
 

@@ -1,5 +1,6 @@
-"""`streams`, `end`, `recordings`: what runs, and what ran."""
+"""`streams`, `detach`, `end`, `recordings`: what runs, and what ran."""
 
+import os
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -8,13 +9,17 @@ import typer
 from porthole.commands.completion import complete_session
 from porthole.commands.options import AsJson, NoAnsi
 from porthole.commands.places import show
+from porthole.failures import Exit, Failure
 
 Json = dict[str, Any]
+
+SESSION_VARIABLE = "PORTHOLE_SESSION_ID"
+"""Set in every session, so that a command within it knows where it is."""
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (streams, end, recordings):
+    for command in (streams, detach, end, recordings):
         app.command()(command)
 
 
@@ -44,8 +49,39 @@ def streams(
 def _params(params: Json) -> str:
     from porthole import printing
 
-    shown = {**params, "ttl": printing.span(params["ttl"])} if params.get("ttl") is not None else params
+    shown = dict(params)
+    if "ttl" in shown:
+        shown["ttl"] = "no end" if shown["ttl"] is None else printing.span(shown["ttl"])
     return " ".join(f"{name}={value}" for name, value in shown.items())
+
+
+def detach(
+    session: Annotated[
+        str | None, typer.Argument(help="The session's id, or its end.", autocompletion=complete_session)
+    ] = None,
+    ttl: Annotated[str, typer.Option(help="How long it may stay so: 30m, 1h, or 0 for no end.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let a session run on without a window; within one, without an id, that session.
+
+    In any terminal Ctrl-A D does the same.
+    """
+    from porthole import naming, printing
+    from porthole.portal import signed_in
+
+    named = session or os.environ.get(SESSION_VARIABLE, "")
+    if not named:
+        raise Failure("Say which session to detach: porthole detach ID. See: porthole streams", Exit.USAGE)
+    portal = signed_in()
+    uid = naming.session(portal, named)
+    answer = portal.post(f"sessions/{uid}/detach/", {"ttl": ttl or None})
+    if as_json:
+        printing.as_json(answer)
+    else:
+        until = answer["detach_expires_at"]
+        print(
+            f"{uid} runs on {f'until {printing.when(until)}' if until else 'without end'}. Back: porthole attach {uid}"
+        )
 
 
 def end(

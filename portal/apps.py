@@ -13,6 +13,11 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         from portal import checks, signals  # noqa: F401 - registers them
+        from portal.api.errors import answer_with
+        from portal.devices import NotGiven, Pending
+
+        answer_with(Pending, 400)
+        answer_with(NotGiven, 400)
 
         broker: Path = settings.BROKER_DIR
         for folder in (settings.DATA_DIR, settings.STATIC_ROOT, broker / "queue", broker / "control"):

@@ -11,6 +11,7 @@ urlpatterns = [
     path("stacks/<int:pk>/", views.stack_services, name="stack"),
     path("palette/", views.palette, name="palette"),
     path("settings/", views.settings, name="settings"),
+    path("settings/device/", views.device, name="device"),
     path("settings/tokens/", views.create_token, name="create_token"),
     path("settings/tokens/<int:pk>/revoke/", views.revoke_token, name="revoke_token"),
 ]

@@ -1,5 +1,6 @@
 """The portal's own pages: home, stacks, settings, and what the command palette finds."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
@@ -11,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from portal import actions
+from portal import actions, devices
 from portal.access import access_api_token, preferences_of
 from portal.forms import ApiTokenForm, PreferencesForm
 from portal.models import ApiToken, Service, Stack
@@ -149,6 +150,25 @@ def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
     actions.revoke_api_token(actor=actor_of(request), token=token)
     messages.success(request, f"The token “{token.name}” is revoked. Sessions opened with it end within seconds.")
     return redirect("settings")
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def device(request: HttpRequest) -> HttpResponse:
+    """Confirm the code that a program shows, and with it sign the program in."""
+    user = signed_in(request)
+    typed = request.POST.get("code", "") or request.GET.get("code", "")
+    asking = devices.find(typed, user_id=user.pk) if typed else None
+    if asking is None:
+        return render(request, "portal/device.html", {"wrong": bool(typed)})
+    context: dict[str, Any] = {"asking": asking, "code": devices.shown(asking.code)}
+    if request.method == "GET":
+        context["asked_at"] = datetime.fromtimestamp(asking.asked_at, UTC)
+        context["days"], context["scopes"] = devices.TOKEN_LIFETIME.days, sorted(devices.SCOPES)
+        return render(request, "portal/device.html", context)
+    allowed = "allow" in request.POST
+    devices.decide(asking, user_id=user.pk if allowed else 0)
+    return render(request, "portal/device.html", {**context, "decided": "allowed" if allowed else "refused"})
 
 
 def _settings_page(request: HttpRequest, **given: Any) -> HttpResponse:

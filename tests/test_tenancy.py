@@ -59,6 +59,9 @@ ROUTES: dict[str, Answers] = {
     "accounts/password/change/": Answers(outsider=frozenset({200, 302})),
     "api/v1/auth/token/": DOOR,
     "api/v1/auth/token/refresh/": DOOR,
+    "api/v1/auth/token/revoke/": Answers("POST", outsider=frozenset({400})),
+    "api/v1/auth/device/": DOOR,
+    "api/v1/auth/device/token/": DOOR,
     "api/v1/auth/me/": OWN,
     # The API of the tenants' world
     "api/v1/schema/": OWN,
@@ -110,6 +113,7 @@ ROUTES: dict[str, Answers] = {
     "sessions/<str:uid>/": Answers(),
     "terminal/<str:uid>/": Answers(),
     "settings/": OWN,
+    "settings/device/": OWN,
     "settings/tokens/": Answers("POST", outsider=OPEN),
     "settings/tokens/<int:pk>/revoke/": Answers("POST"),
     # Django's admin: its own pages are told apart by their end, below

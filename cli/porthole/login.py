@@ -23,6 +23,8 @@ class Login:
     token: str = ""
     refresh: str = ""
     access: str = ""
+    minted: bool = False
+    """Whether the token was made for this login, and goes with it."""
 
 
 def folder() -> Path:

@@ -16,6 +16,7 @@ TIMEOUT = 30.0
 """Seconds for one request. Listing containers asks an engine, which may be slow."""
 
 PAGE = 500
+NO_CONTENT = 204
 UNAUTHORIZED = 401
 
 Json = dict[str, Any]
@@ -89,7 +90,7 @@ class Portal:
             answer = self._send(method, path, **request)
         if not answer.is_success:
             raise _refusal(answer, self.url)
-        return _json(answer, self.url)
+        return None if answer.status_code == NO_CONTENT else _json(answer, self.url)
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:

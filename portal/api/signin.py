@@ -40,7 +40,7 @@ class MeSerializer(serializers.Serializer[User]):
     username = serializers.CharField()
 
 
-class _Open(APIView):
+class OpenView(APIView):
     """Asks nobody who they are, and still says 401 where what they bring is no good."""
 
     authentication_classes = []
@@ -51,7 +51,7 @@ class _Open(APIView):
         return CHALLENGE
 
 
-class TokenView(_Open):
+class TokenView(OpenView):
     """A name and a password for an access token (15 minutes) and a refresh token (12 hours)."""
 
     @extend_schema(request=CredentialsSerializer, responses=TokensSerializer, operation_id="sign_in")
@@ -70,7 +70,7 @@ class TokenView(_Open):
         return Response({"access": str(refresh.access_token), "refresh": str(refresh)})
 
 
-class RefreshView(_Open):
+class RefreshView(OpenView):
     """A refresh token for another access token, while the account is active and its password the same."""
 
     @extend_schema(request=RefreshSerializer, responses=AccessSerializer, operation_id="refresh_sign_in")

@@ -4,6 +4,7 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from portal.api import people, places
+from portal.api.devices import DeviceTokenView, DeviceView, RevokeView
 from portal.api.docs import DocsView, SchemaView
 from portal.api.signin import MeView, RefreshView, TokenView
 
@@ -20,6 +21,9 @@ router.register("tokens", people.ApiTokenViewSet, basename="api-token")
 urlpatterns = [
     path("auth/token/", TokenView.as_view(), name="api-sign-in"),
     path("auth/token/refresh/", RefreshView.as_view(), name="api-sign-in-refresh"),
+    path("auth/token/revoke/", RevokeView.as_view(), name="api-token-revoke"),
+    path("auth/device/", DeviceView.as_view(), name="api-device"),
+    path("auth/device/token/", DeviceTokenView.as_view(), name="api-device-token"),
     path("auth/me/", MeView.as_view(), name="api-me"),
     path("schema/", SchemaView.as_view(), name="api-schema"),
     path("docs/", DocsView.as_view(url_name="api-schema"), name="api-docs"),

@@ -4,6 +4,7 @@ import json
 import stat
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.cli.command import Command
@@ -40,15 +41,44 @@ def test_who_signs_in_with_a_password_stays_signed_in_until_signing_out(stranger
     )
 
 
-def test_a_person_is_asked_for_name_and_password_and_the_password_is_not_shown(stranger: Command, url: str) -> None:
-    screen = stranger.starts("login", url)
-    screen.sees("Name: ")
-    screen.types("developer\r")
+def test_a_person_is_asked_for_the_password_and_it_is_not_shown(stranger: Command, url: str) -> None:
+    screen = stranger.starts("login", url, "--user", "developer")
     screen.sees("Password of developer: ")
     screen.types(f"{PASSWORD}\r")
     screen.sees("Signed in to")
     assert screen.ends() == 0
     assert PASSWORD.encode() not in screen.shown
+
+
+def test_a_browser_signs_in_and_signing_out_revokes_what_it_got(
+    stranger: Command, url: str, developer: Account
+) -> None:
+    screen = stranger.starts("login", url)
+    screen.sees(f"To sign in, open {url}/settings/device/\\?code=[A-Z-]+\r\n")
+    code = screen.sees("[B-Z]{4}-[B-Z]{4}")
+    with httpx.Client(base_url=url, headers={"Referer": url}, timeout=30, follow_redirects=True) as browser:
+        confirm(browser, "developer", code)
+    screen.sees(f"Signed in to {url} as developer.")
+    assert screen.ends() == 0
+    made = developer.call("GET", "tokens/").json()["results"][0]
+    assert made["name"].startswith("porthole on ")
+    assert "manage" not in made["scopes"]
+    assert "acme" in stranger.says("orgs")
+    assert stranger.says("logout") == f"Signed out of {url}.\n"
+    assert developer.call("GET", "tokens/").json()["results"][0]["revoked_at"] is not None
+
+
+def confirm(browser: httpx.Client, user: str, code: str) -> None:
+    """Sign in to the portal's pages and say yes to a code."""
+
+    def token() -> dict[str, str]:
+        return {"csrfmiddlewaretoken": browser.cookies["porthole_csrf"]}
+
+    browser.get("/accounts/login/")
+    browser.post("/accounts/login/", data={"login": user, "password": PASSWORD, **token()})
+    page = browser.get("/settings/device/", params={"code": code})
+    assert code in page.text, page.text
+    assert "Signed in" in browser.post("/settings/device/", data={"code": code, "allow": "1", **token()}).text
 
 
 def test_an_access_token_that_has_expired_is_renewed_without_a_word(stranger: Command, url: str) -> None:
@@ -91,9 +121,10 @@ def test_the_keyring_holds_the_login_where_there_is_one(stranger: Command, url: 
         (["login", "{url}", "--token"], "pht_wrong\n", 77, "The portal does not accept this token."),
         (["login", "http://127.0.0.1:9", "-u", "x"], "x\n", 69, "http://127.0.0.1:9 cannot be reached"),
         (["login", "ftp://example.org"], "", 2, "is no address of a portal"),
-        (["login", "{url}"], "", 2, "Name is missing, and there is no terminal to ask in."),
+        (["login", "{url}"], "", 2, "There is no terminal to ask in."),
+        (["login"], "", 2, "The portal's address is missing."),
     ],
-    ids=["password", "token", "nobody there", "address", "no terminal"],
+    ids=["password", "token", "nobody there", "address", "no terminal", "no address"],
 )  # fmt: skip
 def test_what_goes_wrong_is_one_sentence_and_a_next_step(
     stranger: Command, url: str, arguments: list[str], typed: str, code: int, said: str

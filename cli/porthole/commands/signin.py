@@ -9,6 +9,8 @@ import typer
 from porthole.failures import Exit, Failure
 
 UNAUTHORIZED = 401
+TOO_MANY = 429
+NAME_LENGTH = 60
 
 
 def add_to(app: typer.Typer) -> None:
@@ -19,30 +21,45 @@ def add_to(app: typer.Typer) -> None:
 
 def login(
     url: Annotated[str, typer.Argument(help="The portal's address, such as https://porthole.example.")] = "",
-    user: Annotated[str, typer.Option("--user", "-u", help="Your name there; asked for if it is left out.")] = "",
-    token: Annotated[
-        bool, typer.Option("--token", help="Sign in with a personal API token, asked for or piped.")
-    ] = False,
-    in_file: Annotated[
-        bool, typer.Option("--file", help="Keep the login in a file even where there is a keyring.")
-    ] = False,
+    user: Annotated[str, typer.Option("--user", "-u", help="By this user's password, asked for or piped.")] = "",
+    token: Annotated[bool, typer.Option("--token", help="By a personal API token, asked for or piped.")] = False,
+    in_file: Annotated[bool, typer.Option("--file", help="Keep it in a file even where there is a keyring.")] = False,
 ) -> None:
-    """Sign in to a portal."""
+    """Sign in to a portal: in the browser, by password (--user) or by a personal API token (--token)."""
     from porthole import login as logins
 
     address = _address(url)
-    account = _by_token(address) if token else _by_password(address, user)
+    if token:
+        account = _by_token(address)
+    elif user:
+        account = _by_password(address, user)
+    elif sys.stdin.isatty():
+        account = _by_browser(address)
+    else:
+        raise Failure("There is no terminal to ask in. Give --user and pipe the password, or --token.", Exit.USAGE)
     place = logins.keep(account, in_file=in_file)
     print(f"Signed in to {address} as {account.user}. The login is kept in {place}.")
 
 
 def logout() -> None:
-    """Forget the login."""
+    """Forget the login, and revoke the token if it was made for it."""
     from porthole import login as logins
 
     account = logins.current()
     logins.forget(account.url)
-    print(f"Signed out of {account.url}.")
+    told = _revoke(account) if account.minted else ""
+    print(f"Signed out of {account.url}.{told}")
+
+
+def _revoke(account: Any) -> str:
+    """End the token that was made for this login. Returns what to say if that did not work."""
+    from porthole.portal import Portal
+
+    try:
+        Portal(account).post("auth/token/revoke/")
+    except Failure as failure:
+        return f" Its token could not be revoked: {failure} It is listed in the portal's settings."
+    return ""
 
 
 def _address(url: str) -> str:
@@ -69,9 +86,7 @@ def _by_token(url: str) -> Any:
     except Refused as refusal:
         if refusal.status != UNAUTHORIZED:
             raise
-        raise Failure(
-            "The portal does not accept this token. Make a new one in its settings.", Exit.REFUSED
-        ) from refusal
+        raise Failure("The portal does not accept this token. Make a new one there.", Exit.REFUSED) from refusal
     return Login(url, name, token=secret)
 
 
@@ -79,24 +94,57 @@ def _by_password(url: str, user: str) -> Any:
     from porthole.login import Login
     from porthole.portal import Portal, Refused
 
-    name = user or _ask("Name: ")
-    body = {"username": name, "password": _secret(f"Password of {name}: ")}
+    body = {"username": user, "password": _secret(f"Password of {user}: ")}
     try:
-        answer = Portal(Login(url, name)).post("auth/token/", body)
+        answer = Portal(Login(url, user)).post("auth/token/", body)
     except Refused as refusal:
         if refusal.status != UNAUTHORIZED:
             raise
         raise Failure("The name or the password is wrong. Try again.", Exit.REFUSED) from refusal
-    return Login(url, name, refresh=answer["refresh"], access=answer["access"])
+    return Login(url, user, refresh=answer["refresh"], access=answer["access"])
+
+
+def _by_browser(url: str) -> Any:
+    """Show a code, wait until somebody confirms it in the portal, and take the token."""
+    import socket
+    import time
+
+    from porthole.login import Login
+    from porthole.portal import Portal, Refused, Unreachable
+
+    portal = Portal(Login(url, ""))
+    asking = portal.post("auth/device/", {"name": f"porthole on {socket.gethostname()}"[:NAME_LENGTH]})
+    print(f"To sign in, open {asking['verification_uri_complete']}\nand confirm the code {asking['user_code']}.")
+    _open_browser(asking["verification_uri_complete"])
+    wait, deadline = float(asking["interval"]), time.monotonic() + float(asking["expires_in"])
+    while True:
+        time.sleep(wait)
+        try:
+            given = portal.post("auth/device/token/", {"device_code": asking["device_code"]})
+        except Unreachable:
+            if time.monotonic() > deadline:
+                raise
+        except Refused as refusal:
+            if refusal.status == TOO_MANY:
+                wait *= 2
+            elif refusal.word != "authorization_pending":
+                raise Failure(str(refusal), Exit.REFUSED) from refusal
+        else:
+            return Login(url, given["username"], token=given["token"], minted=True)
+
+
+def _open_browser(address: str) -> None:
+    """Where there is a desktop. A browser in the terminal would take it away from what is shown there."""
+    if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        import webbrowser
+
+        webbrowser.open(address)
 
 
 def _ask(question: str) -> str:
-    try:
-        if sys.stdin.isatty():
-            return input(question).strip()
-    except EOFError:
-        pass
-    raise Failure(f"{question.rstrip(': ')} is missing, and there is no terminal to ask in. Give it.", Exit.USAGE)
+    if sys.stdin.isatty():
+        return input(question).strip()
+    raise Failure("The portal's address is missing. Give it: porthole login URL", Exit.USAGE)
 
 
 def _secret(question: str) -> str:

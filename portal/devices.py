@@ -1,0 +1,124 @@
+"""Signing a program in by a browser, as RFC 8628 has it.
+
+The program shows a code, a person who is signed in confirms it, and the program, which asked all along, gets a token.
+What is under way lives in the cache, for some minutes.
+"""
+
+import secrets
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from django.core.cache import cache
+from django.utils import timezone
+
+from portal.actions.accounts import digest_of
+from portal.permissions import Permission
+
+LIFETIME: Final = 600
+"""Seconds a person has to confirm."""
+
+INTERVAL: Final = 2
+"""Seconds between two questions of the program."""
+
+ALPHABET: Final = "BCDFGHJKLMNPQRSTVWXZ"
+"""Without vowels, so that no code is a word, and nothing to confuse with a digit."""
+
+CODE_LENGTH: Final = 8
+GUESSES: Final = 10
+"""Codes that one account may try in vain while one could be valid."""
+
+SCOPES: Final = frozenset(Permission) - {Permission.MANAGE}
+TOKEN_LIFETIME: Final = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A program that waits, and what was decided: `user_id` 0 is a no."""
+
+    code: str
+    device: str
+    name: str
+    address: str
+    asked_at: float
+    user_id: int | None = None
+
+
+class Pending(Exception):
+    """Nobody has decided yet."""
+
+    code = "authorization_pending"
+
+    def __init__(self) -> None:
+        super().__init__("Nobody has confirmed the code yet. Ask again in a moment.")
+
+
+class NotGiven(Exception):
+    """The program gets nothing: somebody said no, or the time is over."""
+
+    code = "access_denied"
+
+    def __init__(self) -> None:
+        super().__init__("The code was refused, used already, or not confirmed in time. Sign in again.")
+
+
+def begin(*, name: str, address: str) -> tuple[str, Asking]:
+    """A program asks. Returns its secret, by which it alone can ask for the answer, and what the person will see."""
+    secret = secrets.token_urlsafe(32)
+    while True:
+        code = "".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH))
+        asking = Asking(code, digest_of(secret), name, address, timezone.now().timestamp())
+        if cache.add(_by_code(code), asking, LIFETIME):
+            cache.set(_by_device(asking.device), code, LIFETIME)
+            return secret, asking
+
+
+def find(text: str, *, user_id: int) -> Asking | None:
+    """The program that shows this code, if it waits still. After too many wrong ones an account finds none."""
+    tried = f"device-guesses:{user_id}"
+    cache.add(tried, 0, LIFETIME)
+    if cache.get(tried, 0) >= GUESSES:
+        return None
+    asking: Asking | None = cache.get(_by_code(normal(text)))
+    if asking is None or asking.user_id is not None:
+        cache.incr(tried)
+        return None
+    return asking
+
+
+def decide(asking: Asking, *, user_id: int) -> None:
+    """A person confirms with their account, or refuses with 0."""
+    left = max(1, round(asking.asked_at + LIFETIME - timezone.now().timestamp()))
+    cache.set(_by_code(asking.code), replace(asking, user_id=user_id), left)
+
+
+def take(secret: str) -> tuple[int, Asking]:
+    """The account that confirmed, once. Raises `Pending` or `NotGiven`."""
+    device = digest_of(secret)
+    code = cache.get(_by_device(device))
+    asking: Asking | None = cache.get(_by_code(code)) if code else None
+    if asking is None or asking.device != device or asking.user_id == 0:
+        raise NotGiven
+    if asking.user_id is None:
+        raise Pending
+    if not cache.delete(_by_code(asking.code)):  # another question was quicker
+        raise NotGiven
+    return asking.user_id, asking
+
+
+def normal(text: str) -> str:
+    """A code as it is kept, from what a person typed."""
+    return "".join(letter for letter in text.upper() if letter in ALPHABET)[: CODE_LENGTH + 1]
+
+
+def shown(code: str) -> str:
+    """A code as people read it."""
+    return f"{code[:4]}-{code[4:]}"
+
+
+def _by_code(code: str) -> str:
+    return f"device-code:{code}"
+
+
+def _by_device(device: str) -> str:
+    return f"device:{device}"

@@ -61,6 +61,8 @@ class Action(StrEnum):
     SESSION_ENDED = "session.ended"
     SESSION_CLEANED_UP = "session.cleaned_up"
     LIMIT_REFUSED = "session.limit_refused"
+    CONSOLE_CREATED = "console.created"
+    CONSOLE_REMOVED = "console.removed"
     RECORDING_SEALED = "recording.sealed"
     RECORDING_LOST = "recording.lost"
     RECORDING_VIEWED = "recording.viewed"

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 
 from portal import validation
+from portal.actions.places import CONSOLE_FIELDS
+from portal.consoles import check_console_policy
 from portal.models import Provider, Service, Stack
 
 if TYPE_CHECKING:
@@ -80,4 +82,5 @@ class ServiceForm(_ServiceForm):
                 stack.provider.kind, cleaned["selector_kind"], cleaned.get("selector", ""), cleaned["container_name"]
             )
         validation.check_command(cleaned.get("default_command") or [])
+        check_console_policy(Service(**{name: cleaned[name] for name in CONSOLE_FIELDS if name in cleaned}))
         return cleaned

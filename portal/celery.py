@@ -7,6 +7,7 @@ from celery import Celery
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 REAP_EVERY = 15.0
+SWEEP_CONSOLES_EVERY = 30.0
 CLEAN_UP_EVERY = 60.0
 SIGN_EVERY = 300.0
 
@@ -16,6 +17,11 @@ app.autodiscover_tasks()
 # A tick that nobody took before the next one comes is worthless, so it expires.
 app.conf.beat_schedule = {
     "reap": {"task": "sessions_app.tasks.reap", "schedule": REAP_EVERY, "options": {"expires": REAP_EVERY}},
+    "sweep-consoles": {
+        "task": "sessions_app.tasks.sweep_consoles",
+        "schedule": SWEEP_CONSOLES_EVERY,
+        "options": {"expires": SWEEP_CONSOLES_EVERY},
+    },
     "clean-up": {
         "task": "sessions_app.tasks.clean_up",
         "schedule": CLEAN_UP_EVERY,

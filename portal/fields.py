@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.deconstruct import deconstructible
 
 from portal.permissions import PERMISSIONS, Permission
 
@@ -59,3 +60,21 @@ class PermissionSetField(_Text):
 
     def value_to_string(self, obj: models.Model) -> str:
         return self.get_prep_value(self.value_from_object(obj))
+
+
+@deconstructible
+class Between:
+    """Validates a number: not below the least, not above the most, and a number at all (`nan` is neither)."""
+
+    def __init__(self, least: float, most: float) -> None:
+        self.least, self.most = least, most
+
+    def __call__(self, value: float) -> None:
+        if not self.least <= value <= self.most:
+            raise ValidationError(f"Give a number from {self.least:g} to {self.most:g}.", code="out_of_range")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Between) and (self.least, self.most) == (other.least, other.most)
+
+    def __hash__(self) -> int:
+        return hash((self.least, self.most))

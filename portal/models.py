@@ -11,6 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from portal.consoles import ConsolePolicy
 from portal.fields import PermissionSetField
 from portal.permissions import Role
 from portal.querysets import (
@@ -219,7 +220,7 @@ class SelectorKind(models.TextChoices):
     NAME = "name", "Pod or container name pattern, such as web-*"
 
 
-class Service(Policy):
+class Service(Policy, ConsolePolicy):
     """One part of a stack, how to select its containers, and its policy."""
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="services")

@@ -93,7 +93,7 @@ class TerminalConsumer(AsyncConsumer):  # type: ignore[misc]
             await socket.send_text(protocol.state("provisioning"))
             hosted = await host.open(session, connection.spec, cols=hello.cols, rows=hello.rows)
         if hosted is not None:
-            await inbox.keep_until(hosted.ready)
+            await _until_ready(hosted, inbox, socket)
             if hosted.live is not None and not hosted.last_words:
                 await self._attend(host, hosted, hosted.live, connection, hello, inbox, socket)
                 return
@@ -141,6 +141,16 @@ def _after_reading(reading: "asyncio.Task[Departure]", viewer: Viewer) -> Depart
         return None
     viewer.close(Close.NORMAL, protocol.detached(departure.ttl))
     return departure
+
+
+async def _until_ready(hosted: HostedSession, inbox: Inbox, socket: AsgiSocket) -> None:
+    """Wait until the session runs or cannot, and say meanwhile what it waits for."""
+    telling = asyncio.create_task(hosted.progress.pass_on(socket), name=f"progress of {hosted.row.uid}")
+    try:
+        await inbox.keep_until(hosted.ready)
+    finally:
+        telling.cancel()
+        await asyncio.wait({telling})
 
 
 async def _hello(inbox: Inbox) -> Hello:

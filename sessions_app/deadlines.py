@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sessions_app.words import Detachment, EndReason, State
+from sessions_app.words import Detachment, EndReason, Kind, State
 
 if TYPE_CHECKING:
     from sessions_app.models import Session
@@ -32,5 +32,7 @@ def overdue(session: "Session", now: datetime) -> tuple[EndReason, str] | None:
                 return EndReason.IDLE_TIMEOUT, f"Nothing was typed for {minutes:g} minutes."
     started = session.started_at
     if session.max_duration and started is not None and now > started + timedelta(seconds=session.max_duration):
+        if session.kind == Kind.CONSOLE:
+            return EndReason.MAX_DURATION, f"The console was opened for {session.max_duration / 3600:g} hours."
         return EndReason.MAX_DURATION, f"A session of this service may last {session.max_duration / 60:g} minutes."
     return None

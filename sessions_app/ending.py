@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from audit.events import PORTAL, Actor
 from sessions_app.backends.base import Backend, BackendError, CleanupReport, Container
+from sessions_app.consoles import remove_console
 from sessions_app.models import Session
-from sessions_app.words import EndReason
+from sessions_app.words import EndReason, Kind
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +43,12 @@ def container_of(session: Session) -> Container:
 
 
 async def end_processes(session: Session, backend: Backend, reason: EndReason) -> CleanupReport:
-    """End what the session started in its container. What cannot be done stands in the report's note."""
+    """End what the session started in its container, or remove the container that is its own. What cannot be done
+    stands in the report's note."""
     try:
         async with asyncio.timeout(CLEANUP_TIMEOUT):
+            if session.kind == Kind.CONSOLE:
+                return await remove_console(session, backend, reason)
             return await backend.end_processes(
                 session.uid, container_of(session), kill_protected=reason in KILL_PROTECTED
             )

@@ -19,26 +19,23 @@ from sessions_app.backends.base import (
     BackendError,
     CleanupReport,
     ContainerGone,
-    ExecRequest,
     ExecStream,
-    ProviderUnreachable,
 )
 from sessions_app.database import in_database
-from sessions_app.ending import EndOrder, container_of, end_processes
+from sessions_app.ending import EndOrder, end_processes
 from sessions_app.engine.session import LiveSession
 from sessions_app.forewarning import Forewarning
 from sessions_app.models import Session
+from sessions_app.progress import Progress
 from sessions_app.protocol import Close
 from sessions_app.providers import ProviderSpec, reach
 from sessions_app.querysets import Verdict
 from sessions_app.record import SessionRecord
+from sessions_app.starting import start_program
 from sessions_app.words import Detachment, EndReason, State
 
 logger = logging.getLogger(__name__)
 R = TypeVar("R")
-
-OPEN_TIMEOUT = 20.0
-"""Seconds until a shell that does not start is given up."""
 
 EOF_TIMEOUT = 1.0
 """Seconds the stream has to deliver its last output once its processes are gone."""
@@ -61,6 +58,7 @@ class HostedSession:
         self.live: LiveSession | None = None
         self.ready = asyncio.Event()
         """Set once the shell runs, or it is clear that it will not."""
+        self.progress = Progress()
         self.last_words = ""
         self.done = asyncio.Event()
         self.notes = asyncio.Lock()
@@ -123,8 +121,8 @@ class HostedSession:
                 try:
                     backend = await open_things.enter_async_context(reach(self.spec))
                     live = await self._make_live()
-                    await self._start(backend, live)
-                    await self._until_over(live)
+                    if await self._start(backend, live):
+                        await self._until_over(live)
                 except (BackendError, JournalError) as error:
                     self._failed(error)
                 except Exception as error:
@@ -166,20 +164,25 @@ class HostedSession:
         )
         return self.live
 
-    async def _start(self, backend: Backend, live: LiveSession) -> None:
+    async def _start(self, backend: Backend, live: LiveSession) -> bool:
+        """False if its end was asked for before it had begun."""
         row = self.row
-        request = ExecRequest(row.uid, container_of(row), argv=row.command, cols=row.cols, rows=row.rows)
+        starting = asyncio.create_task(start_program(row, backend, live, self.progress.tell), name=f"start {row.uid}")
         try:
-            async with asyncio.timeout(OPEN_TIMEOUT):
-                self._stream = await backend.exec(request, live)
-        except TimeoutError as error:
-            raise ProviderUnreachable(
-                f"The shell did not start within {OPEN_TIMEOUT:.0f} seconds. Try again in a moment."
-            ) from error
+            either: set[asyncio.Future[Any]] = {starting, self._ending}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not starting.done():
+                starting.cancel()
+                await asyncio.wait({starting})
+        if starting.cancelled():
+            return False
+        self._stream = starting.result()
         live.connect(self._stream)
         await in_database(actions.mark_active, session=row, actor=Actor(str(row.user_id or ""), row.user_name))
         self.changed_hands = monotonic()
         self.ready.set()
+        return True
 
     # --- its end -----------------------------------------------------------------------------------------------
 

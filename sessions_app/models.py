@@ -45,6 +45,9 @@ class Session(models.Model):
     )
     title = models.CharField(max_length=255, blank=True)
     command = models.JSONField(default=list, blank=True, help_text="Argument vector; empty means a detected shell.")
+    console = models.JSONField(
+        default=dict, blank=True, help_text="Of a console: what was asked for, and the container it is made like."
+    )
 
     user_name = models.CharField(max_length=150)
     organization_name = models.CharField(max_length=120)
@@ -117,6 +120,15 @@ class Session(models.Model):
                 name="session_stopped_has_reason",
             ),
         ]
+
+    def __str__(self) -> str:
+        return self.uid
+
+
+class Installation(models.Model):
+    """This portal, as the containers that it makes name it: on one engine each portal removes its own only."""
+
+    uid = models.CharField(max_length=32, unique=True)
 
     def __str__(self) -> str:
         return self.uid

@@ -5,7 +5,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from audit.events import PORTAL
-from sessions_app import actions
+from sessions_app import actions, console_sweep
 from sessions_app.deadlines import overdue
 from sessions_app.models import Session
 from sessions_app.orphans import end_orphans
@@ -31,6 +31,12 @@ def reap() -> None:
     async_to_sync(end_orphans)()
     async_to_sync(end_vanished)()
     async_to_sync(finish_cleanups)()
+
+
+@shared_task(ignore_result=True)
+def sweep_consoles() -> None:
+    """Remove the consoles that a crash left."""
+    async_to_sync(console_sweep.sweep_consoles)()
 
 
 @shared_task(ignore_result=True)

@@ -30,6 +30,7 @@ WITHOUT_ORGANIZATION = {
     "portal.Organization": "it is one",
     "portal.ApiToken": "belongs to an account",
     "portal.Preferences": "belongs to an account",
+    "sessions_app.Installation": "the portal itself",
     "sessions_app.SessionHost": "a process of the installation",
     "sessions_app.SessionSlot": "a part of its session",
     "sessions_app.UsedTicket": "names nothing but itself",

@@ -12,6 +12,7 @@ from audit.events import Action, Actor
 from portal import sealing, validation
 from portal.actions.organizations import POLICY_FIELDS, PolicyFields
 from portal.actions.rows import delete_row, only, refuse, save_changes, save_new, thing
+from portal.consoles import check_console_policy
 from portal.models import Organization, Provider, Service, Stack
 
 
@@ -31,7 +32,22 @@ class StackFields(TypedDict, total=False):
     namespace: str
 
 
-class ServiceFields(PolicyFields, total=False):
+class ConsoleFields(TypedDict, total=False):
+    """What a service says of consoles; None or "" means the installation's."""
+
+    console_memory: float | None
+    console_memory_max: float | None
+    console_cpu: float | None
+    console_cpu_max: float | None
+    console_hours: float | None
+    console_hours_max: float | None
+    console_image: str
+    console_allow_tag: bool
+    console_allow_image: bool
+    console_allow_user: bool
+
+
+class ServiceFields(PolicyFields, ConsoleFields, total=False):
     """What may change of a service. Its stack never does."""
 
     slug: str
@@ -41,6 +57,8 @@ class ServiceFields(PolicyFields, total=False):
     container_name: str
     default_command: list[str]
 
+
+CONSOLE_FIELDS = frozenset(ConsoleFields.__annotations__)
 
 SELECTION_FIELDS = frozenset({"slug", "name", "selector_kind", "selector", "container_name"})
 """What makes a service that service. Changing it takes `manage` on the whole stack: it could widen one's own reach."""
@@ -154,7 +172,7 @@ def delete_stack(*, actor: Actor, stack: Stack) -> None:
 
 def create_service(*, actor: Actor, stack: Stack, **fields: Unpack[ServiceFields]) -> Service:
     """A new service of a stack, in its organization."""
-    only(fields, SELECTION_FIELDS | POLICY_FIELDS | {"default_command"})
+    only(fields, SELECTION_FIELDS | POLICY_FIELDS | CONSOLE_FIELDS | {"default_command"})
     service = Service(organization=stack.organization, stack=stack, **fields)
     _check_service(service)
     return save_new(service, actor=actor)
@@ -162,7 +180,7 @@ def create_service(*, actor: Actor, stack: Stack, **fields: Unpack[ServiceFields
 
 def change_service(*, actor: Actor, service: Service, **changes: Unpack[ServiceFields]) -> Service:
     """Change what a service selects or its policy. Sessions that run keep the limits they began with."""
-    only(changes, SELECTION_FIELDS | POLICY_FIELDS | {"default_command"})
+    only(changes, SELECTION_FIELDS | POLICY_FIELDS | CONSOLE_FIELDS | {"default_command"})
     wanted = Service(stack=service.stack, **{name: getattr(service, name) for name in _CHECKED} | _checked(changes))
     _check_service(wanted)
     return save_changes(service, changes, actor=actor)
@@ -173,7 +191,7 @@ def delete_service(*, actor: Actor, service: Service) -> None:
     delete_row(service, actor=actor)
 
 
-_CHECKED = ("selector_kind", "selector", "container_name", "default_command")
+_CHECKED = ("selector_kind", "selector", "container_name", "default_command", *sorted(CONSOLE_FIELDS))
 
 
 def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,3 +202,4 @@ def _check_service(service: Service) -> None:
     kind = service.stack.provider.kind
     validation.check_selector(kind, service.selector_kind, service.selector, service.container_name)
     validation.check_command(service.default_command)
+    check_console_policy(service)

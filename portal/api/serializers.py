@@ -27,6 +27,18 @@ POLICY = (
     "recording_mode",
     "record_input",
 )
+CONSOLES = (
+    "console_memory",
+    "console_memory_max",
+    "console_cpu",
+    "console_cpu_max",
+    "console_hours",
+    "console_hours_max",
+    "console_image",
+    "console_allow_tag",
+    "console_allow_image",
+    "console_allow_user",
+)
 ROLES = [role.value for role in Role]
 
 
@@ -93,7 +105,7 @@ class ServiceSerializer(TenantSerializer[Service]):
         model = Service
         fields = (
             "id", "organization", "stack", "stack_slug", "stack_name", "slug", "name", "selector_kind", "selector",
-            "container_name", "default_command", "permissions", *POLICY,
+            "container_name", "default_command", "permissions", *POLICY, *CONSOLES,
         )  # fmt: skip
         fixed = ("stack",)
 

@@ -1,5 +1,6 @@
 """The sole writer of session rows."""
 
+from sessions_app.actions.consoles import installation_uid, note_console_created, note_console_removed
 from sessions_app.actions.counters import (
     Counters,
     decline_end,
@@ -40,9 +41,12 @@ __all__ = [
     "finish",
     "finish_cleanup",
     "flush_counters",
+    "installation_uid",
     "mark_active",
     "mark_ending",
     "note_attached",
+    "note_console_created",
+    "note_console_removed",
     "note_detached",
     "open_session",
     "redeem_ticket",

@@ -3,8 +3,8 @@
 Every change of state is a conditional update, so that two processes that try the same thing have one winner.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,10 @@ class NewSession:
     title: str = ""
     cols: int = 80
     rows: int = 24
+    console: Mapping[str, Any] = field(default_factory=dict)
+    """Of a console: its parameters, as they stand in the row."""
+    max_duration: int | None = None
+    """Seconds, where less is asked for than the service allows."""
 
 
 def thing(session: Session) -> Thing:
@@ -100,6 +104,7 @@ def open_session(*, user: "User", wanted: NewSession, actor: Actor, api_token: "
                 via=wanted.via,
                 title=wanted.title,
                 command=list(wanted.command),
+                console=dict(wanted.console),
                 user_name=user.get_username(),
                 organization_name=service.organization.name,
                 stack_name=service.stack.name,
@@ -115,7 +120,7 @@ def open_session(*, user: "User", wanted: NewSession, actor: Actor, api_token: "
                 rows=wanted.rows,
                 session_limit=policy.session_limit,
                 idle_timeout=policy.idle_timeout,
-                max_duration=policy.max_duration,
+                max_duration=wanted.max_duration or policy.max_duration,
                 reconnect_grace=policy.reconnect_grace,
                 detach_ttl_max=policy.detach_ttl_max,
                 detach_without_end=policy.detach_without_end,
@@ -133,6 +138,7 @@ def open_session(*, user: "User", wanted: NewSession, actor: Actor, api_token: "
                 via=session.via,
                 command=session.command,
                 container=session.pod_name or session.container_name,
+                **({"console": session.console} if session.console else {}),
             )
     if full:
         holders = list(Session.objects.holding(service).values("uid", "user_name", "created_at"))
@@ -304,6 +310,7 @@ def _as_json(report: CleanupReport | None) -> dict[str, Any]:
         return {}
     return {
         "container_gone": report.container_gone,
+        "container_removed": report.container_removed,
         "note": report.note,
         "processes": [
             {"pid": process.pid, "command": process.command, "outcome": process.outcome} for process in report.processes

@@ -11,9 +11,11 @@ from sessions_app.backends.base import InvalidTarget
 from sessions_app.models import Session
 from sessions_app.protocol import MAX_COLS, MAX_ROWS
 from sessions_app.ttl import parse_ttl
+from sessions_app.words import Kind
 
 MAX_WORDS = 256
 MAX_WORD = 8192
+CONSOLE_PARAMETERS = ("memory", "cpu", "max_hours", "docker_tag", "image", "user")
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$"
 """What a pod's or container's name can look like at any provider; their own grammars are narrower."""
 
@@ -30,7 +32,8 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
             "uid", "kind", "via", "state", "title", "command", "user", "organization", "stack_name", "service",
             "service_name", "namespace", "deployment_name", "pod_name", "container_name", "cols", "rows", "bytes_in",
             "bytes_out", "created_at", "started_at", "last_activity_at", "detach_expires_at", "detach_ttl_max",
-            "detach_without_end", "ended_at", "end_reason", "end_detail", "exit_code", "cleanup",
+            "detach_without_end", "ended_at", "end_reason", "end_detail", "exit_code", "cleanup", "console",
+            "max_duration",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -65,18 +68,53 @@ class CommandField(serializers.ListField):
         return words
 
 
+class ConsoleSerializer(serializers.Serializer[Any]):
+    """What a console was opened with."""
+
+    memory = serializers.FloatField(help_text="GB.")
+    cpu = serializers.FloatField()
+    max_hours = serializers.FloatField()
+    image = serializers.CharField(help_text="Empty: the image of the service's container.")
+    docker_tag = serializers.CharField()
+    user = serializers.CharField()
+
+
 class NewSessionSerializer(serializers.Serializer[Any]):
     """What `POST sessions/` takes."""
 
     service = serializers.IntegerField(help_text="The service's id.")
+    kind = serializers.ChoiceField(
+        choices=[Kind.SHELL.value, Kind.CONSOLE.value],
+        required=False,
+        default=Kind.SHELL.value,
+        help_text="shell: in a running container. console: in a fresh one with its environment, gone afterwards.",
+    )
     pod_name = serializers.RegexField(NAME, required=False, allow_blank=True)
     container_name = serializers.RegexField(NAME, required=False, allow_blank=True)
     command = CommandField(
         required=False, max_length=MAX_WORDS, help_text="Argument vector; empty: the best shell found."
     )
+    memory = serializers.FloatField(required=False, allow_null=True, help_text="Of a console: GB.")
+    cpu = serializers.FloatField(required=False, allow_null=True, help_text="Of a console: CPUs, fractions too.")
+    max_hours = serializers.FloatField(required=False, allow_null=True, help_text="Of a console: fractions too.")
+    docker_tag = serializers.CharField(
+        required=False, allow_blank=True, max_length=128, help_text="Of a console: another tag of its image."
+    )
+    image = serializers.CharField(
+        required=False, allow_blank=True, max_length=500, help_text="Of a console: another image."
+    )
+    user = serializers.CharField(
+        required=False, allow_blank=True, max_length=130, help_text="Of a console: a user of its image, or a number."
+    )
     title = serializers.CharField(required=False, allow_blank=True, max_length=255)
     cols = serializers.IntegerField(required=False, min_value=1, max_value=MAX_COLS, default=80)
     rows = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ROWS, default=24)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        given = {name for name in CONSOLE_PARAMETERS if attrs.get(name) not in (None, "")}
+        if attrs["kind"] != Kind.CONSOLE and given:
+            raise serializers.ValidationError(dict.fromkeys(given, "Only a console takes this: say kind=console."))
+        return attrs
 
 
 class ResizeSerializer(serializers.Serializer[Any]):

@@ -22,6 +22,7 @@ from portal.requests import actor_of
 from sessions_app import actions, tickets
 from sessions_app.access import access_session, access_session_for
 from sessions_app.api.serializers import (
+    CONSOLE_PARAMETERS,
     ContainerSerializer,
     DetachSerializer,
     NewSessionSerializer,
@@ -32,10 +33,11 @@ from sessions_app.api.serializers import (
     TerminateSerializer,
     TicketSerializer,
 )
+from sessions_app.console_opening import ConsoleWish, open_console
 from sessions_app.detaching import DetachRefused, NotDetachable, detach_ttl
 from sessions_app.models import Session
 from sessions_app.opening import live_containers, open_shell
-from sessions_app.querysets import SessionQuerySet
+from sessions_app.querysets import PERMISSION_OF_KIND, SessionQuerySet
 from sessions_app.streams import STREAM_FIELDS, parse_sort, rows_of, sorted_by
 from sessions_app.words import EndReason, Kind, State, Via
 
@@ -72,7 +74,8 @@ class SessionList(ListAPIView[Session]):
     """Sessions: the caller's own, and those of services the caller audits, watches or may end."""
 
     serializer_class = SessionSerializer
-    scopes: Scopes = {"GET": Permission.VIEW, "POST": Permission.SHELL}
+    # What opening takes of a token depends on the kind: `post` asks for that.
+    scopes: Scopes = {"GET": Permission.VIEW, "POST": Permission.VIEW}
 
     def get_queryset(self) -> SessionQuerySet:
         wanted = self.request.query_params
@@ -96,16 +99,23 @@ class SessionList(ListAPIView[Session]):
 
     @extend_schema(request=NewSessionSerializer, responses={201: OpenedSessionSerializer})
     def post(self, request: Request) -> Response:
-        """Take a place of a service for a shell in one of its containers. Connect within 60 seconds."""
+        """Take a place of a service for a shell in one of its containers, or for a console: a fresh container with the
+        service's environment, for this session alone. Connect within 60 seconds; a console is made then."""
         asked = NewSessionSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         wanted = dict(asked.validated_data)
         user = user_of(request)
-        service = access_service(user, wanted.pop("service"), Permission.SHELL)
+        kind = Kind(wanted.pop("kind"))
+        service = access_service(user, wanted.pop("service"), PERMISSION_OF_KIND[kind])
+        require_scope(request.auth, PERMISSION_OF_KIND[kind])
         token = request.auth if isinstance(request.auth, ApiToken) else None
-        session = open_shell(
-            user=user, service=service, via=via_of(request), actor=actor_of(request), api_token=token, **wanted
-        )
+        via, actor = via_of(request), actor_of(request)
+        if kind is Kind.CONSOLE:
+            wish = ConsoleWish(**wanted)
+            session = open_console(user=user, service=service, via=via, actor=actor, api_token=token, wish=wish)
+        else:
+            target = {name: value for name, value in wanted.items() if name not in CONSOLE_PARAMETERS}
+            session = open_shell(user=user, service=service, via=via, actor=actor, api_token=token, **target)
         session.websocket_url = websocket_url(request, session)  # type: ignore[attr-defined]
         session.ticket = ticket_for(request, session)  # type: ignore[attr-defined]
         return Response(OpenedSessionSerializer(session).data, status=status.HTTP_201_CREATED)

@@ -10,7 +10,10 @@ as bytes come, and the engine calls `pause_reading` when it cannot take more. Th
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from sessions_app.backends.consoles import Consoles
 
 CONNECT_TIMEOUT = 5.0
 """Seconds until a provider that does not answer is called unreachable."""
@@ -184,6 +187,8 @@ class CleanupReport:
     processes: Sequence[FoundProcess] = ()
     container_gone: bool = False
     """True: the container no longer runs, so nothing of the session can."""
+    container_removed: bool = False
+    """True: the container was the session's own, and was removed with everything in it."""
     note: str = ""
     """Why nothing could be looked for (no shell in the container to look with, say)."""
     unfinished: bool = False
@@ -225,6 +230,10 @@ class Backend(ABC):
 
         Raises a `BackendError` if the provider cannot tell.
         """
+
+    @abstractmethod
+    async def consoles(self) -> "Consoles":
+        """Fresh containers for single sessions. Raises `NoConsoles` where there can be none."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -28,6 +28,8 @@ from sessions_app.backends.base import (
     ProviderUnreachable,
     Selector,
 )
+from sessions_app.backends.consoles import SESSION, Consoles
+from sessions_app.backends.docker_consoles import DockerConsoles
 from sessions_app.backends.docker_engine import Address, Engine, reading, text
 from sessions_app.backends.docker_stream import DockerStream, read_buffer, start_request, stdout_of
 from sessions_app.backends.launch import launch, session_environment
@@ -77,7 +79,7 @@ class DockerBackend(Backend):
         pattern = names.pattern(selector.value) if selector.kind == "name" else "*"
         listed = await self._engine.call("containers", filters={"label": labels} if labels else None)
         with reading():
-            found = [_container(entry) for entry in listed]
+            found = [_container(entry) for entry in listed if not _is_console(entry)]
         return sorted(
             (container for container in found if fnmatch.fnmatchcase(container.container_name, pattern)),
             key=lambda container: (container.state != "running", container.container_name),
@@ -87,7 +89,7 @@ class DockerBackend(Backend):
         found: dict[Selector, str] = {}
         listed = await self._engine.call("containers")
         with reading():
-            containers = [_container(entry) for entry in listed]
+            containers = [_container(entry) for entry in listed if not _is_console(entry)]
         for container in containers:
             project, service = container.namespace, container.deployment_name
             if container.container_name.startswith(_KUBELET_PREFIX):
@@ -127,6 +129,9 @@ class DockerBackend(Backend):
             return await self._is_running(target, container.container_name)
         except ContainerGone:
             return False
+
+    async def consoles(self) -> Consoles:
+        return DockerConsoles(self._engine)
 
     async def close(self) -> None:
         for stream in list(self._streams):
@@ -267,6 +272,11 @@ def _label_filters(selector: Selector) -> list[str]:
         case kind:
             raise InvalidTarget(f"A Docker Engine has no “{kind}” to select by: use compose, labels or name.")
     return filters
+
+
+def _is_console(entry: Mapping[str, Any]) -> bool:
+    """Somebody's console is no container of a service, whatever a pattern means."""
+    return SESSION in (entry.get("Labels") or {})
 
 
 def _container(entry: Mapping[str, Any]) -> Container:

@@ -25,6 +25,7 @@ from sessions_app.backends.base import (
     BackendError,
     CommandNotFound,
     ContainerGone,
+    InvalidTarget,
     ProviderMisconfigured,
     ProviderRefused,
     ProviderUnreachable,
@@ -254,6 +255,12 @@ def explain_status(status: int, message: str, about: str) -> BackendError:
     logger.warning("a Docker Engine answered %d about %s: %s", status, about or "-", printable(message, MAX_LOGGED))
     if "OCI runtime exec failed" in message:
         return CommandNotFound("The container has no such program.")
+    if "OCI runtime create failed" in message and "executable file not found" in message:
+        return CommandNotFound("The image has no such program.")
+    if "unable to find user" in message or "unable to find group" in message:
+        return InvalidTarget("The image has no user or group of that name. Give one that it has, or a number.")
+    if "range of cpus is" in message.lower():
+        return InvalidTarget("The engine's machine has fewer CPUs than were asked for. Ask for fewer.")
     if status == 404:
         what = f"The container {about}" if about else "What was asked for"
         return ContainerGone(f"{what} does not exist any more.")

@@ -22,6 +22,7 @@ from sessions_app.backends.base import (
     ExecStream,
     Selector,
 )
+from sessions_app.backends.consoles import Consoles
 from sessions_app.backends.kubernetes_access import read_access
 from sessions_app.backends.launch import launch
 from sessions_app.backends.tls import client_context
@@ -89,6 +90,12 @@ class KubernetesBackend(Backend):
         from sessions_app.backends import kubernetes_pods
 
         return await kubernetes_pods.running(cluster, container)
+
+    async def consoles(self) -> Consoles:
+        cluster = await self._reach()
+        from sessions_app.backends.kubernetes_consoles import KubernetesConsoles
+
+        return KubernetesConsoles(cluster)
 
     async def close(self) -> None:
         for stream in list(self._streams):
@@ -166,7 +173,7 @@ def _check_target(container: Container) -> None:
 
 def _load() -> "type[Cluster]":
     """Import everything here that imports the client library."""
-    from sessions_app.backends import kubernetes_pods, kubernetes_stream  # noqa: F401 - loaded for later
+    from sessions_app.backends import kubernetes_consoles, kubernetes_pods, kubernetes_stream  # noqa: F401 - for later
     from sessions_app.backends.kubernetes_cluster import Cluster
 
     return Cluster

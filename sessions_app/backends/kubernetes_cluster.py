@@ -5,9 +5,10 @@ same TLS context and token.
 """
 
 import asyncio
+import json
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -18,7 +19,7 @@ from yarl import URL
 
 from sessions_app.backends.base import CALL_TIMEOUT, CONNECT_TIMEOUT, Container, ProviderMisconfigured
 from sessions_app.backends.kubernetes_access import ClusterAccess
-from sessions_app.backends.kubernetes_errors import MALFORMED, NO_API_SERVER, explain, reading
+from sessions_app.backends.kubernetes_errors import MALFORMED, NO_API_SERVER, explain, explain_status, reading
 from sessions_app.backends.launch import where
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
@@ -26,6 +27,9 @@ PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 
 MAX_MESSAGE = 4 * 1024 * 1024
 """Bytes of one message of an exec. API servers send 32 KiB at a time; whoever sends more wants to fill our memory."""
+
+MAX_ANSWER = 8 * 1024 * 1024
+"""Bytes of one answer to `send`: etcd keeps objects below 1.5 MiB, and a list here has few of them."""
 
 CLOSE_TIMEOUT = 0.5
 """Seconds an exec's WebSocket waits for the other side's close frame."""
@@ -87,6 +91,29 @@ class Cluster:
         with reading():
             return str(answer.git_version)[:100]
 
+    async def send(
+        self, about: str, method: str, path: str, *, body: Mapping[str, Any] | None = None, **query: str
+    ) -> dict[str, Any]:
+        """One call whose objects stay as they are, with fields that the client's models do not know. `path` comes after
+        the server's address and holds checked names only. Raises only `BackendError`s."""
+        url = URL(f"{self.access.server}{path}").with_query(query)
+
+        async def ask() -> dict[str, Any]:
+            async with self._own_session().request(
+                method,
+                url,
+                json=body,
+                headers=self._headers(),
+                proxy=self.access.proxy or None,
+                server_hostname=self.access.server_name or None,
+            ) as answer:
+                told = json.loads(await _bounded(answer))
+                if answer.status >= 400:
+                    raise explain_status(answer.status, str(told.get("message", "")), about)
+                return dict(told)
+
+        return await self.call(about, ask)
+
     async def open_exec(self, target: Container, argv: Sequence[str], *, tty: bool) -> aiohttp.ClientWebSocketResponse:
         """The WebSocket of an exec. Raises a `BackendError`. The target's names must have been checked."""
         query: list[tuple[str, str]] = [("command", word) for word in argv]
@@ -99,7 +126,7 @@ class Cluster:
 
         async def connect() -> aiohttp.ClientWebSocketResponse:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                return await self._exec_session().ws_connect(
+                return await self._own_session().ws_connect(
                     url,
                     headers=self._headers(),
                     protocols=PROTOCOLS,
@@ -125,7 +152,7 @@ class Cluster:
         if self._session is not None:
             await self._session.close()
 
-    def _exec_session(self) -> aiohttp.ClientSession:
+    def _own_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             # No limit: each exec holds its connection for as long as it lives.
             connector = aiohttp.TCPConnector(ssl=self._tls, limit=0)
@@ -135,3 +162,12 @@ class Cluster:
     def _headers(self) -> dict[str, str]:
         token = self.access.token
         return {"Authorization": f"Bearer {token.current()}"} if token is not None else {}
+
+
+async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for part in answer.content.iter_any():
+        body += part
+        if len(body) > MAX_ANSWER:
+            raise ValueError("an answer that is too long")
+    return bytes(body)

@@ -35,8 +35,9 @@ _FORBIDDEN = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]*)"'
     r'.*?(?: in the namespace "(?P<namespace>[^"]*)"| at the cluster scope|$)'
 )
+_ADMISSION = re.compile(r" is forbidden: (?P<why>(?!User ).+)", re.DOTALL)
 _EXIT_CODE = re.compile(r"[0-9]{1,9}")
-_NO_PROGRAM = re.compile(r"executable file not found|no such file or directory|OCI runtime exec failed", re.IGNORECASE)
+NO_PROGRAM = re.compile(r"executable file not found|no such file or directory|OCI runtime exec failed", re.IGNORECASE)
 
 
 def explain(error: Exception, server: str, about: str) -> BackendError:
@@ -63,13 +64,16 @@ def explain_status(status: int, message: str, about: str) -> BackendError:
     logger.warning("an API server answered %d about %s: %s", status, about or "-", printable(message, MAX_LOGGED))
     if status == 401:
         return ProviderMisconfigured("The cluster does not accept the provider's credentials. Renew its token.")
+    if status == 403 and (found := _ADMISSION.search(message)):
+        # A quota, a limit range or a policy of the namespace: nobody but the cluster knows its numbers.
+        return ProviderRefused(f"The cluster does not admit {about}: {printable(found['why'], MAX_LOGGED)}")
     if status == 403:
         return ProviderRefused(forbidden(message, about))
     if status == 404:
         return ContainerGone(f"{_upper(about) or 'What was asked for'} does not exist any more.")
     if status in (429, 502, 503, 504):
         return ProviderUnreachable("The API server is overloaded or starting. Try again in a moment.")
-    if _NO_PROGRAM.search(message):
+    if NO_PROGRAM.search(message):
         return CommandNotFound("The container has no such program.")
     return BackendError(
         f"The cluster answered with an error ({status}) about {about or 'the request'}. "
@@ -92,9 +96,10 @@ def forbidden(message: str, about: str) -> str:
     if found := _FORBIDDEN.search(message):
         user, verb, resource, namespace = (printable(word or "", 100) for word in found.groups())
         place = f"in namespace “{namespace}”" if namespace else "in the whole cluster"
+        role = "Role for consoles" if resource == "pods" and verb in ("create", "delete") else "Role"
         return (
             f"The cluster does not let “{user}” {verb} {resource} {place}. "
-            "Apply the Role of deploy/kubernetes there and bind it to that user."
+            f"Apply the {role} of deploy/kubernetes there and bind it to that user."
         )
     return (
         f"The cluster does not let the portal do this to {about}: it needs the verbs get and create on pods/exec. "
@@ -116,7 +121,7 @@ def explain_exec_status(status: object) -> tuple[int | None, BackendError | None
         if _EXIT_CODE.fullmatch(told):
             return int(told), None
     logger.warning("a cluster ended a stream: %s", printable(message, MAX_LOGGED))
-    if _NO_PROGRAM.search(message):
+    if NO_PROGRAM.search(message):
         return None, CommandNotFound("The container has no such program.")
     return None, BackendError("The cluster ended the stream with an error. The portal's log has what it said.")
 

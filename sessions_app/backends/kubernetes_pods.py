@@ -8,6 +8,7 @@ from kubernetes.aio.client import AppsV1Api, CoreV1Api
 
 from sessions_app.backends import names
 from sessions_app.backends.base import BackendError, Container, ContainerGone, InvalidTarget, ProviderRefused, Selector
+from sessions_app.backends.consoles import SESSION
 from sessions_app.backends.kubernetes_cluster import Cluster
 from sessions_app.backends.kubernetes_errors import reading
 
@@ -18,7 +19,7 @@ MAX_PODS = 2000
 """Pods of one service that are listed."""
 
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
-_HASH_LABEL = "pod-template-hash"
+HASH_LABEL = "pod-template-hash"
 
 
 async def containers(cluster: Cluster, selector: Selector) -> list[Container]:
@@ -123,9 +124,8 @@ async def _list(cluster: Cluster, namespace: str, labels: str) -> list[Any]:
     pods: list[Any] = []
     following: str | None = None
     while True:
-        options: dict[str, Any] = {"limit": PAGE}
-        if labels:
-            options["label_selector"] = labels
+        # Somebody's console is no container of a service, whatever a pattern means.
+        options: dict[str, Any] = {"limit": PAGE, "label_selector": f"{labels},!{SESSION}".lstrip(",")}
         if following:
             options["_continue"] = following
         page: Any = await cluster.call("", core.list_namespaced_pod, namespace, **options)
@@ -175,7 +175,7 @@ def _workload_of(pod: Any) -> str:
     right to read replica sets is not needed."""
     for owner in pod.metadata.owner_references or []:
         if owner.kind == "ReplicaSet":
-            template = (pod.metadata.labels or {}).get(_HASH_LABEL, "")
+            template = (pod.metadata.labels or {}).get(HASH_LABEL, "")
             return str(owner.name.removesuffix(f"-{template}") if template else owner.name)
         if owner.kind in ("StatefulSet", "DaemonSet"):
             return str(owner.name)

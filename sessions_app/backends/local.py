@@ -30,6 +30,7 @@ from sessions_app.backends.base import (
     ProviderMisconfigured,
     Selector,
 )
+from sessions_app.backends.consoles import Consoles, NoConsoles
 from sessions_app.backends.launch import launch, session_environment
 from sessions_app.backends.local_stream import LocalStream, set_size
 
@@ -110,6 +111,9 @@ class LocalBackend(Backend):
     async def running(self, container: Container) -> bool:
         _check_target(container)
         return True
+
+    async def consoles(self) -> Consoles:
+        raise NoConsoles("The local provider has no containers, so it has no consoles either. Open a shell instead.")
 
     async def close(self) -> None:
         for stream in list(self._streams):

@@ -1,0 +1,125 @@
+"""Consoles of a Docker Engine: a container made from a running one of the service."""
+
+import logging
+import time
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sessions_app.backends import names
+from sessions_app.backends.base import BackendError, CommandNotFound, Container, ContainerGone
+from sessions_app.backends.consoles import (
+    DEADLINE,
+    INSTALLATION,
+    SESSION,
+    ConsoleRequest,
+    Consoles,
+    FoundConsole,
+    Progress,
+    Removal,
+    name_of,
+    no_image,
+    retagged,
+    to_its_end,
+)
+from sessions_app.backends.docker_console_config import console_config, further_networks
+from sessions_app.backends.docker_engine import Engine, reading, text
+from sessions_app.backends.docker_pull import pull
+
+logger = logging.getLogger(__name__)
+
+
+class DockerConsoles(Consoles):
+    """The consoles of one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def create(self, request: ConsoleRequest, progress: Progress) -> Container:
+        request.check()
+        like = names.docker_container(request.like.id or request.like.container_name)
+        inspected = await self._engine.call("inspect_container", like, about=request.like.container_name)
+        with reading():
+            named, own = text(inspected["Config"]["Image"], 1024), text(inspected["Image"])
+        shown = request.image or named
+        if request.tag:
+            shown = retagged(shown, request.tag)
+        # Its own image by the id that it runs, whatever the name means by now.
+        image = own if shown == named else await self._have(shown, progress)
+        own_config = await self._config_of(own)
+        with reading():
+            config = console_config(request, inspected, own_config, image)
+            networks = further_networks(inspected)
+        progress("the engine is starting it.")
+        return await to_its_end(self._start(request, config, networks, shown))
+
+    async def remove(self, session_uid: str, namespace: str) -> Removal:
+        name = name_of(session_uid)
+        try:
+            # With the volumes that its image made for it; the service's have names and stay.
+            await self._engine.call("remove_container", name, force=True, v=True, about=name)
+        except ContainerGone:
+            return Removal.ABSENT
+        except BackendError:
+            # Whoever was faster (the engine itself, at its end) is at it: then it is soon gone.
+            if await self._is_leaving(name):
+                return Removal.UNDER_WAY
+            raise
+        return Removal.REMOVED
+
+    async def left(self, installation: str, namespaces: Collection[str]) -> list[FoundConsole]:
+        wanted = {"label": [f"{INSTALLATION}={names.docker_label(installation)}", SESSION]}
+        listed = await self._engine.call("containers", all=True, filters=wanted)
+        with reading():
+            return [_found(entry["Labels"]) for entry in listed]
+
+    async def _have(self, image: str, progress: Progress) -> str:
+        """The id of an image, pulled if it is not there."""
+        try:
+            found = await self._engine.call("inspect_image", image)
+        except ContainerGone:
+            await pull(self._engine.address, await self._engine.api_version(), image, progress)
+            try:
+                found = await self._engine.call("inspect_image", image)
+            except ContainerGone as error:
+                raise no_image(image, "") from error
+        with reading():
+            return text(found["Id"])
+
+    async def _config_of(self, image: str) -> Mapping[str, Any]:
+        """An image's configuration; empty where the image was removed under a running container."""
+        try:
+            found = await self._engine.call("inspect_image", image)
+        except ContainerGone:
+            return {}
+        with reading():
+            return dict(found["Config"] or {})
+
+    async def _start(
+        self, request: ConsoleRequest, config: dict[str, Any], networks: list[str], shown: str
+    ) -> Container:
+        created = await self._engine.call("create_container_from_config", config, request.name)
+        with reading():
+            identifier = text(created["Id"])
+        for network in networks:
+            await self._engine.call("connect_container_to_network", identifier, network)
+        try:
+            await self._engine.call("start", identifier)
+        except CommandNotFound as error:
+            raise CommandNotFound(
+                f"The image {shown} has no shell. A console needs one (sh and sleep): choose another image or tag."
+            ) from error
+        return Container(container_name=request.name, id=identifier, image=shown)
+
+    async def _is_leaving(self, name: str) -> bool:
+        try:
+            inspected = await self._engine.call("inspect_container", name, about=name)
+        except ContainerGone:
+            return True
+        with reading():
+            return text(inspected["State"]["Status"]) == "removing"
+
+
+def _found(labels: Mapping[str, Any]) -> FoundConsole:
+    deadline = str(labels.get(DEADLINE, ""))
+    # One without a deadline that can be read is not ours to keep.
+    return FoundConsole(text(labels[SESSION]), float(deadline) if deadline.isdecimal() else time.time())

@@ -1,0 +1,125 @@
+"""Removes the consoles that a crash left: those whose session is over, and those whose time is. Idempotent.
+
+An engine may serve several portals. Each looks only for containers with its own mark (`actions.installation_uid`).
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from portal.models import Organization, ProviderKind, Stack
+from sessions_app import actions
+from sessions_app.backends.base import BackendError
+from sessions_app.backends.consoles import Consoles, FoundConsole, Removal, name_of
+from sessions_app.consoles import SPARE
+from sessions_app.database import in_database
+from sessions_app.models import Session
+from sessions_app.providers import BackendPool, ProviderSpec, spec_of
+from sessions_app.words import Kind
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 8
+"""Providers that are looked at, and consoles of one that are removed, at the same time."""
+
+LIST_TIMEOUT = 10.0
+"""Seconds one provider has to say what is there."""
+
+REMOVE_TIMEOUT = 15.0
+"""Seconds for one removal. What is not done by then is found again by the next sweep."""
+
+MOST = 200
+"""Consoles of one provider that one sweep removes."""
+
+WHY = "left behind"
+
+
+@dataclass(slots=True)
+class _Place:
+    """A provider, whose it is, and the namespaces of it in which there can be consoles."""
+
+    spec: ProviderSpec
+    organization: Organization
+    namespaces: set[str] = field(default_factory=set)
+
+
+async def sweep_consoles() -> int:
+    """Look at every provider of an organization that ever had a console. Returns how many consoles were removed."""
+    installation = await in_database(actions.installation_uid)
+    places = await in_database(_places)
+    pool, turn = BackendPool(), asyncio.Semaphore(AT_ONCE)
+
+    async def sweep(place: _Place) -> int:
+        async with turn:
+            try:
+                return await _sweep(pool, place, installation)
+            except (BackendError, TimeoutError) as error:  # one tenant's provider holds up nobody else's
+                logger.warning("provider %s could not be swept: %s", place.spec.pk, error or "no answer")
+                return 0
+
+    try:
+        return sum(await asyncio.gather(*(sweep(place) for place in places)))
+    finally:
+        await pool.close()
+
+
+def _places() -> list[_Place]:
+    consoles = Session.objects.filter(organization=OuterRef("organization"), kind=Kind.CONSOLE)
+    stacks = Stack.objects.filter(Exists(consoles)).exclude(provider__kind=ProviderKind.LOCAL)
+    places: dict[int, _Place] = {}
+    for stack in stacks.select_related("provider__organization"):
+        provider = stack.provider
+        try:
+            place = places.get(provider.pk) or _Place(spec_of(provider), provider.organization)
+        except BackendError:
+            continue  # its credentials cannot be read, so nothing can be done there
+        places[provider.pk] = place
+        if provider.kind == ProviderKind.KUBERNETES:
+            place.namespaces.add(stack.namespace)
+    return list(places.values())
+
+
+async def _sweep(pool: BackendPool, place: _Place, installation: str) -> int:
+    async with pool.backend(place.spec) as backend:
+        consoles = await backend.consoles()
+        async with asyncio.timeout(LIST_TIMEOUT):
+            found = await consoles.left(installation, place.namespaces)
+        wanted = await in_database(_wanted, [console.session_uid for console in found])
+        now = timezone.now().timestamp()
+        lost = [each for each in found if each.session_uid not in wanted or each.deadline + SPARE < now]
+        return await _remove(consoles, place, lost[:MOST])
+
+
+def _wanted(uids: Collection[str]) -> set[str]:
+    """Those of live sessions."""
+    return set(Session.objects.live().with_uids(uids).values_list("uid", flat=True))
+
+
+async def _remove(consoles: Consoles, place: _Place, lost: Iterable[FoundConsole]) -> int:
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def remove(console: FoundConsole) -> bool:
+        async with turn:
+            try:
+                async with asyncio.timeout(REMOVE_TIMEOUT):
+                    removal = await consoles.remove(console.session_uid, console.namespace)
+            except (BackendError, TimeoutError) as error:  # the next sweep tries again
+                logger.warning("%s: its console could not be removed: %s", console.session_uid, error or "no answer")
+                return False
+            if removal is Removal.ABSENT:
+                return False
+            await in_database(
+                actions.note_console_removed,
+                organization=place.organization,
+                session_uid=console.session_uid,
+                name=name_of(console.session_uid),
+                why=WHY,
+                outcome=removal,
+            )
+            return True
+
+    return sum(await asyncio.gather(*(remove(console) for console in lost)))

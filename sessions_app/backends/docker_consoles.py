@@ -1,6 +1,6 @@
 """Consoles of a Docker Engine: a container made from a running one of the service."""
 
-import logging
+import asyncio
 import time
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -25,7 +25,11 @@ from sessions_app.backends.docker_console_config import console_config, further_
 from sessions_app.backends.docker_engine import Engine, reading, text
 from sessions_app.backends.docker_pull import pull
 
-logger = logging.getLogger(__name__)
+REMOVAL_WAIT = 5.0
+"""Seconds an engine may take to be done with a removal that it has begun."""
+
+POLL = 0.1
+"""Seconds between two questions of that wait."""
 
 
 class DockerConsoles(Consoles):
@@ -60,17 +64,19 @@ class DockerConsoles(Consoles):
         except ContainerGone:
             return Removal.ABSENT
         except BackendError:
-            # Whoever was faster (the engine itself, at its end) is at it: then it is soon gone.
-            if await self._is_leaving(name):
-                return Removal.UNDER_WAY
-            raise
+            # Once it is killed the engine removes it by itself, and refuses to be told so a second time.
+            removal = await self._removed_by_itself(name)
+            if removal is None:
+                raise
+            return removal
         return Removal.REMOVED
 
     async def left(self, installation: str, namespaces: Collection[str]) -> list[FoundConsole]:
         wanted = {"label": [f"{INSTALLATION}={names.docker_label(installation)}", SESSION]}
         listed = await self._engine.call("containers", all=True, filters=wanted)
         with reading():
-            return [_found(entry["Labels"]) for entry in listed]
+            # A kubelet gives a pod's labels to a container of its own: by its name that one is none of ours.
+            return [_found(entry["Labels"]) for entry in listed if f"/{_name(entry)}" in entry["Names"]]
 
     async def _have(self, image: str, progress: Progress) -> str:
         """The id of an image, pulled if it is not there."""
@@ -110,13 +116,22 @@ class DockerConsoles(Consoles):
             ) from error
         return Container(container_name=request.name, id=identifier, image=shown)
 
-    async def _is_leaving(self, name: str) -> bool:
-        try:
-            inspected = await self._engine.call("inspect_container", name, about=name)
-        except ContainerGone:
-            return True
-        with reading():
-            return text(inspected["State"]["Status"]) == "removing"
+    async def _removed_by_itself(self, name: str) -> Removal | None:
+        """What became of a container that the engine may be removing; None if it is not."""
+        deadline = time.monotonic() + REMOVAL_WAIT
+        while True:
+            try:
+                inspected = await self._engine.call("inspect_container", name, about=name)
+            except ContainerGone:
+                return Removal.REMOVED
+            if time.monotonic() > deadline:
+                with reading():
+                    return Removal.UNDER_WAY if text(inspected["State"]["Status"]) == "removing" else None
+            await asyncio.sleep(POLL)
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    return name_of(text(entry["Labels"][SESSION]))
 
 
 def _found(labels: Mapping[str, Any]) -> FoundConsole:

@@ -33,6 +33,6 @@ def overdue(session: "Session", now: datetime) -> tuple[EndReason, str] | None:
     started = session.started_at
     if session.max_duration and started is not None and now > started + timedelta(seconds=session.max_duration):
         if session.kind == Kind.CONSOLE:
-            return EndReason.MAX_DURATION, f"The console was opened for {session.max_duration / 3600:g} hours."
+            return EndReason.MAX_DURATION, f"The console was opened for {session.console['max_hours']:g} hours."
         return EndReason.MAX_DURATION, f"A session of this service may last {session.max_duration / 60:g} minutes."
     return None

@@ -133,8 +133,9 @@ class Terminal:
         return terminal
 
     async def connect(
-        self, ticket: str = "", *, cols: int = 80, rows: int = 24, offset: int | None = 0, mode: str = "control"
-    ) -> Json:
+        self, ticket: str = "", *, cols: int = 80, rows: int = 24, offset: int | None = 0, mode: str = "control",
+        within: float = 15.0,
+    ) -> Json:  # fmt: skip
         """Connect, say hello with what it has, and wait until attached (or told why not). Returns that frame."""
         ticket = ticket or await self.api.ticket(self.uid)
         self.close_code = None
@@ -148,7 +149,7 @@ class Terminal:
         offset = None if offset is None else len(self.received)
         await self.send(type="hello", cols=cols, rows=rows, offset=offset, mode=mode)
         self._reader = asyncio.create_task(self._read(self._socket))
-        frame = await self.frame("attached", "ended", "error", since=seen)
+        frame = await self.frame("attached", "ended", "error", since=seen, within=within)
         if frame["type"] == "attached" and offset is not None:
             assert frame["offset"] == offset, frame
         return frame

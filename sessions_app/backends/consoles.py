@@ -1,7 +1,7 @@
 """What the portal asks of a place to make a console: a fresh container for one session, like those of a service.
 
 The container's first process waits until its time is up and does nothing else; the session's program comes by an exec,
-as in any other container (docs/decisions/0016). Whoever creates a console removes it, whatever becomes of it: by the
+as in any other container (docs/decisions/0017). Whoever creates a console removes it, whatever becomes of it: by the
 session's uid, from which its name is made, so that nothing need be remembered of one whose creation broke off.
 """
 

@@ -77,7 +77,7 @@ async def test_a_console_is_a_session_in_a_container_of_its_own_that_goes_when_i
     api = await sign_in(embedded)
     terminal = await _console(api, await add_service_to(embedded, place.kind), place, max_hours=0.5, title="Look")
     assert [detail for detail in _details(terminal) if detail.startswith("Pending: ")]
-    assert await terminal.run("stty size") == "31 101\n"
+    assert (await terminal.run("stty size")).endswith("31 101\n")
     session = await api.session(terminal.uid)
     name = f"porthole-{terminal.uid}"
     assert (session["kind"], session["state"], session["title"]) == ("console", "active", "Look")

@@ -11,7 +11,7 @@ from sessions_app.backends.base import Backend, BackendError, CleanupReport, Con
 from sessions_app.backends.consoles import ConsoleNotStarted, ConsoleRequest, Removal, name_of
 from sessions_app.database import in_database
 from sessions_app.models import Session
-from sessions_app.words import EndReason
+from sessions_app.words import OVER, EndReason
 
 logger = logging.getLogger(__name__)
 
@@ -50,16 +50,21 @@ async def create_console(session: Session, backend: Backend, progress: Callable[
 async def remove_console(session: Session, backend: Backend, reason: EndReason) -> CleanupReport:
     """Remove a session's container, if there is one, with everything in it. Raises `BackendError`."""
     name = name_of(session.uid)
-    consoles = await backend.consoles()
+    again = session.state in OVER  # the provider was not done, or did not answer, when the session ended
     try:
-        removal = await consoles.remove(session.uid, session.namespace)
+        removal = await (await backend.consoles()).remove(session.uid, session.namespace)
     except BackendError as error:
-        await _note(session, name, reason, f"failed: {error}")
+        if not again:
+            await _note(session, name, reason, f"failed: {error}")
         raise
-    if removal is not Removal.ABSENT or session.container_name:
-        await _note(session, name, reason, removal)
     if removal is Removal.UNDER_WAY:
-        return CleanupReport(note="The provider is still removing the console's container.")
+        if not again:
+            await _note(session, name, reason, removal)
+        return CleanupReport(note="The provider is still removing the console's container.", unfinished=True)
+    if removal is Removal.ABSENT and again:
+        removal = Removal.REMOVED
+    if removal is Removal.REMOVED or session.container_name:
+        await _note(session, name, reason, removal)
     return CleanupReport(container_gone=removal is Removal.ABSENT, container_removed=removal is Removal.REMOVED)
 
 

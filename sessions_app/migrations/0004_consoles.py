@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sessions_app', '0002_detach'),
+        ('sessions_app', '0003_cleanup_again'),
     ]
 
     operations = [

@@ -23,7 +23,7 @@ class Counters:
 def decline_end(*, session: Session, reason: EndReason, counters: "Counters") -> None:
     """Somebody typed or came back after the reaper had looked: the end it asked for is off."""
     flush_counters([counters])
-    Session.objects.filter(pk=session.pk, end_requested=reason).update(
+    Session.objects.filter(pk=session.pk, end_requested=reason, end_requested_by_id="").update(
         end_requested="", end_requested_by="", end_requested_by_id="", end_requested_at=None, end_detail=""
     )
 

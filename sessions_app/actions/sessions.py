@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from audit import actions as audit
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
 
     from portal.models import ApiToken
 
-REVOCABLE = frozenset({EndReason.IDLE_TIMEOUT, EndReason.DISCONNECTED, EndReason.DETACH_EXPIRED})
-"""Reasons of an end that the session's user can still call off, until its host has begun with it."""
+REVOCABLE = frozenset(
+    {EndReason.IDLE_TIMEOUT, EndReason.DISCONNECTED, EndReason.DETACH_EXPIRED, EndReason.CLOSED_BY_USER}
+)
+"""Reasons of an end that the session's user can still call off if the portal by itself asked for it (nobody's id stands
+at it), until its host has begun with it."""
 
 
 CLEAN_UP_FOR = timedelta(days=1)
@@ -246,8 +250,10 @@ def request_end(
     live = Session.objects.filter(pk=session.pk, state__in=LIVE if only_in is None else [only_in])
     if live.filter(state=State.REQUESTED, host=None).update(state=State.ENDING):
         return finish(session=session, reason=reason, detail=detail, actor=actor)
-    open_to = [""] if reason in REVOCABLE else ["", *REVOCABLE]
-    changed = live.filter(end_requested__in=open_to).update(
+    open_to = Q(end_requested="")
+    if actor.id or reason not in REVOCABLE:
+        open_to |= Q(end_requested__in=REVOCABLE, end_requested_by_id="")
+    changed = live.filter(open_to).update(
         end_requested=reason,
         end_requested_by=actor.name,
         end_requested_by_id=actor.id,

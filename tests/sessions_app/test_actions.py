@@ -315,3 +315,15 @@ def test_what_could_not_be_looked_for_is_owed_until_it_was_found(session: Sessio
     assert [process["pid"] for process in session.cleanup["processes"]] == [7]
     assert not Session.objects.uncleaned(timezone.now())
     assert world.events_of(session.uid).count("session.cleaned_up") == 1
+
+
+def test_a_persons_end_takes_the_place_of_the_reapers_and_is_not_called_off(session: Session) -> None:
+    activate(session)
+    closed = EndReason.CLOSED_BY_USER
+    assert actions.request_end(session=session, reason=closed, actor=PORTAL)
+    assert not actions.request_end(session=session, reason=EndReason.DISCONNECTED, actor=PORTAL)
+    assert actions.request_end(session=session, reason=closed, actor=SOMEBODY)
+    counters = actions.Counters(session.pk, 1, 1, timezone.now(), 80, 24)
+    actions.decline_end(session=session, reason=closed, counters=counters)
+    session.refresh_from_db()
+    assert (session.end_requested, session.end_requested_by) == (closed, "somebody")

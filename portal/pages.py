@@ -15,8 +15,9 @@ from portal.querysets import ServiceQuerySet
 
 
 def visible_services(request: HttpRequest) -> ServiceQuerySet:
-    """What the user sees, each with `may_shell`, its stack, provider and organization at hand."""
-    services = Service.objects.visible_to(request.user).with_permissions(request.user, Permission.SHELL)
+    """What the user sees, each with `may_shell` and `may_console`, its stack, provider and organization at hand."""
+    permissions = (Permission.SHELL, Permission.CONSOLE)
+    services = Service.objects.visible_to(request.user).with_permissions(request.user, *permissions)
     return services.select_related("organization", "stack__provider").order_by("stack__name", "name")
 
 

@@ -94,7 +94,7 @@ def allowed(wish: ConsoleWish, rules: ConsoleRules, kind: ProviderKind) -> dict[
             errors[name] = f"This service allows consoles of more than 0 and at most {amount.most:g} {unit}."
     for name, (rule, what) in CHOICES.items():
         found[name] = getattr(wish, name)
-        if found[name] and not getattr(rules, rule):
+        if found[name] and found[name] != getattr(rules, name, "") and not getattr(rules, rule):
             errors[name] = f"This service does not let you choose {what}. Whoever manages it can allow that."
     if errors:
         raise ValidationError(errors)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from sessions_app import views
+from sessions_app import views, views_console
 
 urlpatterns = [
     path("sessions/", views.session_list, name="session_list"),
@@ -10,5 +10,6 @@ urlpatterns = [
     path("sessions/<str:uid>/", views.session_detail, name="session_detail"),
     path("terminal/<str:uid>/", views.terminal, name="terminal"),
     path("services/<int:pk>/shell/", views.open_shell, name="open_shell"),
+    path("services/<int:pk>/console/", views_console.new_console, name="new_console"),
     path("stacks/<int:pk>/shell/", views.stack_shell, name="stack_shell"),
 ]

@@ -20,7 +20,9 @@ from portal.permissions import Permission
 from portal.querysets import AnyUser
 from sessions_app.access import access_recorded_session, access_session
 from sessions_app.models import Session
+from sessions_app.querysets import PERMISSION_OF_KIND
 from sessions_app.streams import SORTS, parse_sort, sorted_by
+from sessions_app.views_console import console_offer, offer_of
 from sessions_app.wording import ENDINGS, ending_of
 from sessions_app.words import LIVE, OVER, Kind, State
 
@@ -60,7 +62,7 @@ def session_list(request: HttpRequest) -> HttpResponse:
     context |= {
         "nav": "sessions",
         "states": STATES,
-        "kinds": [Kind.SHELL],
+        "kinds": [Kind.SHELL, Kind.CONSOLE],
         "orders": [("" if word == NEWEST_FIRST else word, label) for word, label in orders.items()],
         "filters": {name: request.GET.get(name, "") for name in ("state", "service", "user", "kind")},
     }
@@ -139,7 +141,7 @@ def session_detail(request: HttpRequest, uid: str) -> HttpResponse:
         "live": session.state in LIVE,
         "own": session.user_id == request.user.pk,
         "ending": ending_of(session),
-        "may_shell": _may_shell(request, session),
+        "may_open": _may_open(request, session),
         "may_watch": _allowed(access_session, request.user, uid, Permission.WATCH),
         "may_end": session.state in LIVE and _allowed(access_session, request.user, uid, Permission.TERMINATE),
         "readable": readable,
@@ -151,8 +153,10 @@ def session_detail(request: HttpRequest, uid: str) -> HttpResponse:
     return render(request, "sessions_app/session_detail.html", context)
 
 
-def _may_shell(request: HttpRequest, session: Session) -> bool:
-    return session.service is not None and Permission.SHELL in permissions_on(request.user, session.service)
+def _may_open(request: HttpRequest, session: Session) -> bool:
+    """Whether the user may open such a session again."""
+    needed = PERMISSION_OF_KIND[Kind(session.kind)]
+    return session.service is not None and needed in permissions_on(request.user, session.service)
 
 
 def _allowed(access: Callable[..., Session], *arguments: object) -> bool:
@@ -174,7 +178,8 @@ def terminal(request: HttpRequest, uid: str) -> HttpResponse:
     )
     watch = session.user_id != request.user.pk or "watch" in request.GET
     config |= {"session": session.uid, "mode": "watch" if watch else "control"}
-    config["mayOpen"] = _may_shell(request, session)
+    config["mayOpen"] = _may_open(request, session)
+    config["console"] = console_offer(request.user, session.service) if session.service else None
     config["mayEnd"] = _allowed(access_session, request.user, uid, Permission.TERMINATE)
     return render(request, "sessions_app/terminal.html", {"terminal": config, "over": session.state in OVER})
 
@@ -193,6 +198,7 @@ def open_shell(request: HttpRequest, pk: int) -> HttpResponse:
     )
     wanted = {"pod_name": request.GET.get("pod", ""), "container_name": request.GET.get("container", "")}
     config["target"] = {name: value for name, value in wanted.items() if value}
+    config["console"] = console_offer(request.user, service)
     return render(request, "sessions_app/terminal.html", {"terminal": config})
 
 
@@ -204,6 +210,7 @@ def stack_shell(request: HttpRequest, pk: int) -> HttpResponse:
     asked = request.GET.get("service", "")
     chosen = next((service for service in usable if str(service.pk) == asked), usable[0] if usable else None)
     config = terminal_config(request.user, stack_url=reverse("stack", args=[pk]))
+    config["consoles"] = {service.pk: offer_of(service) for service in usable if service.may_console}
     return render(
         request, "sessions_app/stack_shell.html", context | {"usable": usable, "chosen": chosen, "terminal": config}
     )

@@ -108,6 +108,7 @@ ROUTES: dict[str, Answers] = {
     "stacks/<int:pk>/": Answers(),
     "stacks/<int:pk>/shell/": Answers(),
     "services/<int:pk>/shell/": Answers(),
+    "services/<int:pk>/console/": Answers("GET POST"),
     "sessions/": LIST,
     "sessions/rows/": LIST,
     "sessions/<str:uid>/": Answers(),

@@ -20,11 +20,23 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$"
 """What a pod's or container's name can look like at any provider; their own grammars are narrower."""
 
 
+class ConsoleSerializer(serializers.Serializer[Any]):
+    """What a console was opened with."""
+
+    memory = serializers.FloatField(help_text="GB.")
+    cpu = serializers.FloatField()
+    max_hours = serializers.FloatField()
+    image = serializers.CharField(help_text="Empty: the image of the service's container.")
+    docker_tag = serializers.CharField()
+    user = serializers.CharField()
+
+
 class SessionSerializer(serializers.ModelSerializer[Session]):
     """A session as a caller sees it."""
 
     user = serializers.CharField(source="user_name")
     organization = serializers.CharField(source="organization_name")
+    console = serializers.SerializerMethodField(help_text="What a console was opened with; null for any other.")
 
     class Meta:
         model = Session
@@ -36,6 +48,10 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
             "max_duration",
         ]  # fmt: skip
         read_only_fields = fields
+
+    @extend_schema_field(ConsoleSerializer(allow_null=True))
+    def get_console(self, session: Session) -> dict[str, Any] | None:
+        return dict(ConsoleSerializer(session.console).data) if session.console else None
 
 
 class OpenedSessionSerializer(SessionSerializer):
@@ -66,17 +82,6 @@ class CommandField(serializers.ListField):
         except InvalidTarget as error:
             raise serializers.ValidationError(str(error)) from error
         return words
-
-
-class ConsoleSerializer(serializers.Serializer[Any]):
-    """What a console was opened with."""
-
-    memory = serializers.FloatField(help_text="GB.")
-    cpu = serializers.FloatField()
-    max_hours = serializers.FloatField()
-    image = serializers.CharField(help_text="Empty: the image of the service's container.")
-    docker_tag = serializers.CharField()
-    user = serializers.CharField()
 
 
 class NewSessionSerializer(serializers.Serializer[Any]):

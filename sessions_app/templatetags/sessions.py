@@ -5,6 +5,7 @@ from django.utils import timezone
 from django.utils.html import format_html, strip_tags
 from django.utils.safestring import SafeString, mark_safe
 
+from portal.models import ProviderKind, Service
 from portal.templatetags.porthole import NOW, ago
 from sessions_app.models import Session
 from sessions_app.wording import STATES, ending_of
@@ -67,3 +68,9 @@ def ending_title(session: Session) -> str:
 def where(session: Session) -> str:
     """The container, with its pod where it has one."""
     return " / ".join(name for name in (session.pod_name, session.container_name) if name)
+
+
+@register.filter
+def has_consoles(service: Service) -> bool:
+    """Whether its provider has containers to make."""
+    return service.stack.provider.kind != ProviderKind.LOCAL

@@ -12,6 +12,8 @@
 
 const AGAIN = { act: "open", label: "Open again" };
 const RETRY = { act: "open", label: "Try again" };
+const CONSOLE = { act: "console", label: "Open a console" };
+const CANCEL = { act: "cancel", label: "Cancel" };
 const ATTACH = { act: "attach", label: "Attach again" };
 
 /** @param {object} links @returns {Record<string, {act: string, label: string, href: string}>} */
@@ -31,7 +33,10 @@ const minutes = (seconds) => {
   return hours === 1 ? "for an hour" : `for ${hours} hours`;
 };
 
-function opening(_phase, { service }) {
+function opening(_phase, { service, kind }) {
+  if (kind === "console") {
+    return { place: "cover", busy: true, title: `Opening a console of ${service}`, text: "Looking for what to make it like…" };
+  }
   return { place: "cover", busy: true, title: `Opening a shell in ${service}`, text: "Looking for its container…" };
 }
 
@@ -39,7 +44,11 @@ function connecting(phase, { service }) {
   return { place: phase.again ? "banner" : "cover", busy: true, title: `Connecting to ${service}`, text: "" };
 }
 
-function starting(_phase, { container, service }) {
+function starting(phase, { container, service, kind }) {
+  if (kind === "console") {
+    const text = phase.detail || "A fresh container with the same environment is being made.";
+    return { place: "cover", busy: true, title: `Preparing a console of ${service}`, text, actions: [CANCEL] };
+  }
   return {
     place: "cover",
     busy: true,
@@ -71,7 +80,7 @@ function ended(phase, context) {
   const { endings, links } = context;
   const told = endings[phase.reason] ?? { title: "The session is over", text: "" };
   const to = linked(links);
-  if (lacksShell(phase)) return noShell(to);
+  if (lacksShell(phase)) return noShell(to, context);
   const code = phase.exit_code === null || phase.exit_code === undefined ? "" : ` Exit code ${phase.exit_code}.`;
   const actions = phase.reason === "access_revoked" ? [to.stack, to.record] : [AGAIN, to.stack, to.record];
   return { place: context.seen ? "foot" : "cover", title: told.title, text: `${phase.detail || told.text}${code}`, actions };
@@ -80,13 +89,20 @@ function ended(phase, context) {
 /** A command that the image lacks has the same code as a shell that it lacks: the sentence tells them apart. */
 const lacksShell = ({ detail }) => / has no shell\./.test(detail ?? "");
 
-function noShell(to) {
-  return {
-    place: "cover",
-    title: "This image has no shell",
-    text: "So there is nothing to open here. Through the API you can give a command that the image has.",
-    actions: [to.stack, RETRY],
-  };
+/** One click opens a console where the service names an image for it; else the person says what it shall be made of. */
+function noShell(to, { console, kind }) {
+  if (!console) {
+    const text = "So there is nothing to open here. Through the API you can give a command that the image has.";
+    return { place: "cover", title: "This image has no shell", text, actions: [to.stack, RETRY] };
+  }
+  const choose = { act: "link", label: "Choose a tag or an image", href: console.url };
+  const [text, actions] =
+    kind === "console"
+      ? ["A console needs one as well: choose another tag or image that has it.", [choose, to.stack]]
+      : console.ready
+        ? ["A console has one: a fresh container with the same environment, for you alone.", [CONSOLE, to.stack]]
+        : ["A console of another tag or image may have one, with the same environment.", [choose, to.stack]];
+  return { place: "cover", title: "This image has no shell", text, actions };
 }
 
 function limit(phase, context, to) {
@@ -110,6 +126,7 @@ const REFUSED = {
   no_shell: ["There is no such program", ["stack", RETRY]],
   provider_error: ["The provider failed", [RETRY, "stack"]],
   container_not_found: ["No container is running", [RETRY, "stack"]],
+  no_consoles: ["There are no consoles here", ["stack"]],
   invalid_target: ["This service names no container", ["stack"]],
   throttled: ["Too many requests", [RETRY, "stack"]],
   offline: ["The portal does not answer", [RETRY]],
@@ -136,7 +153,7 @@ const WORDS = {
 function refused(phase, context) {
   const to = linked(context.links);
   if (phase.code === "session_limit") return limit(phase, context, to);
-  if (lacksShell(phase)) return noShell(to);
+  if (lacksShell(phase)) return noShell(to, context);
   const [title, offers] = REFUSED[phase.code] ?? ["This did not work", [RETRY, "stack"]];
   const seen = typeof phase.code === "number" && context.seen;
   return {
@@ -152,7 +169,7 @@ const TELLINGS = { opening, connecting, starting, waiting, detached, ended, refu
 /**
  * @param {import("porthole/terminal-session.js").Phase} phase
  * @param {object} context Names, links and endings of the page; `seen` is true once there was output, `mayOpen` if the
- *   person may open a shell of the service, `kept` while the screen still shows the session before.
+ *   person may open such a session of the service, `kind` is "shell" or "console", `console` what is offered of consoles, `kept` while the screen still shows the session before.
  * @returns {Telling | null} Null where the terminal speaks for itself.
  */
 export function telling(phase, context) {

@@ -201,7 +201,7 @@ export class TerminalSession {
 
   #state(frame) {
     if (this.#mode === "watch" && frame.cols) this.#view.setSize(frame.cols, frame.rows);
-    if (["requested", "provisioning"].includes(frame.state)) this.#handlers.phase({ name: "starting" });
+    if (["requested", "provisioning"].includes(frame.state)) this.#handlers.phase({ name: "starting", detail: frame.detail ?? "" });
     else this.#handlers.phase({ name: "live", state: frame.state });
   }
 

@@ -33,18 +33,67 @@ async def test_a_reached_limit_says_who_holds_the_places(
     await window.live()
 
 
-@pytest.mark.docker
-async def test_an_image_without_a_shell_is_named_as_such(
-    open_window: OpenWindow, add_service: AddService, docker_engine: DockerEngine
-) -> None:
+@pytest.fixture(scope="module")
+def noshell(docker_engine: DockerEngine) -> str:
+    """The name of a running container whose image has no shell."""
     name = f"{docker_engine.prefix}-noshell"
     docker_engine.client.containers.run(NOSHELL, name=name, detach=True, network_mode="none")
+    return name
+
+
+@pytest.mark.docker
+async def test_an_image_without_a_shell_is_named_as_such_and_a_console_offered(
+    open_window: OpenWindow, add_service: AddService, noshell: str
+) -> None:
+    service = await add_service("docker", noshell)
     window = await open_window()
-    await window.go(f"/services/{await add_service('docker', name)}/shell/")
-    assert "Through the API" in await window.told("This image has no shell")
+    await window.go(f"/services/{service}/shell/")
+    assert "A console of another tag" in await window.told("This image has no shell")
     await expect(window.page.locator("[data-rec]")).to_be_hidden()
     await expect(window.page.locator("[data-keys]")).to_be_hidden()
     await expect(window.page.get_by_role("link", name="Back to the stack")).to_be_visible()
+    await window.page.get_by_role("link", name="Choose a tag or an image").click()
+    await expect(window.page.get_by_role("heading", name="Console of")).to_be_visible()
+
+
+@pytest.mark.docker
+async def test_where_a_service_names_an_image_one_click_opens_a_console_instead(
+    open_window: OpenWindow, add_service: AddService, noshell: str, docker_engine: DockerEngine, owner: Api
+) -> None:
+    window = await open_window()
+    await window.go(f"/services/{await add_service('docker', noshell, console_image='testbed/busybox:1')}/shell/")
+    await window.told("This image has no shell")
+    await window.page.get_by_role("button", name="Open a console").click()
+    await window.live()
+    await window.run("busybox | head -n 1")
+    await window.shows("BusyBox v")
+    await window.run("exit")
+    await window.told("The shell exited")
+    await owner.ended(window.uid)
+    assert not docker_engine.client.containers.list(all=True, filters={"name": f"porthole-{window.uid}"})
+
+
+@pytest.mark.docker
+async def test_a_console_is_opened_from_the_services_tab_with_its_ceilings_shown(
+    open_window: OpenWindow, add_service: AddService, docker_engine: DockerEngine, owner: Api
+) -> None:
+    place = docker_engine.start()
+    service = await add_service("docker", place.name, console_memory_max=1)
+    stack = (await owner.get(f"services/{service}/"))["stack"]
+    window = await open_window()
+    await window.go(f"/stacks/{stack}/")
+    await window.page.locator(f'a[href="/services/{service}/console/"]').click()
+    await expect(window.page.get_by_label("Memory (GB)")).to_have_value("0.5")
+    await expect(window.page.get_by_text("At most 1 GB.")).to_be_visible()
+    await expect(window.page.get_by_label("Image")).to_have_count(0)
+    await window.page.get_by_label("Command").fill("sh -c 'echo $0; exec cat' greetings")
+    await window.page.get_by_label("Memory (GB)").fill("0.2")
+    await window.page.get_by_role("button", name="Open console").click()
+    await window.shows("greetings")
+    session = await owner.session(window.uid)
+    assert (session["kind"], session["console"]["memory"]) == ("console", 0.2)
+    await owner.terminate(window.uid)
+    await window.told("Ended by owner")
 
 
 @pytest.mark.docker

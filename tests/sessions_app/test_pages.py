@@ -130,3 +130,78 @@ def test_a_stopped_container_is_not_said_to_be_in_itself(lab: Lab, name: str, se
     stopped = [Container(name, state="exited")]
     with pytest.raises(ContainerGone, match=f"^{sentence} Start it, or choose another container.$"):
         choose(stopped, service=service, pod_name="", container_name=name)
+
+
+def on_docker(lab: Lab, **policy: Any) -> int:
+    """A service of an engine that does not answer."""
+    service = world.add_unreachable_service(lab, "tcp://127.0.0.1:1")
+    Service.objects.filter(pk=service).update(**policy)
+    return service
+
+
+def test_the_console_page_fills_in_the_defaults_and_shows_the_ceilings_and_only_what_may_be_chosen(lab: Lab) -> None:
+    service = on_docker(lab, console_memory=1.5, console_hours_max=2)
+    shown = page(lab, f"/services/{service}/console/?container=web-1", "owner")
+    assert 'name="memory" value="1.5"' in shown
+    assert 'name="max_hours" value="2"' in shown
+    for ceiling in ("At most 4 GB.", "At most 2 CPUs.", "At most 2 hours; then it ends"):
+        assert ceiling in shown
+    assert 'name="container_name" value="web-1"' in shown
+    assert 'name="docker_tag"' in shown
+    assert 'name="image"' not in shown
+    assert 'name="user"' not in shown
+    service_of_image = Service.objects.filter(pk=service)
+    service_of_image.update(console_allow_image=True, console_allow_user=True, console_allow_tag=False)
+    shown = page(lab, f"/services/{service}/console/", "owner")
+    assert 'name="image"' in shown
+    assert 'name="user"' in shown
+    assert 'name="docker_tag"' not in shown
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ({"memory": "64"}, "at most 4 GB."),
+        ({"memory": "a lot"}, "Enter a number."),
+        ({"docker_tag": "a/b"}, "A tag has letters"),
+        ({"command": "sh 'x"}, "A quote in the command is not closed."),
+        ({}, "Nothing listens at the Docker Engine&#x27;s address."),
+    ],
+)
+def test_a_console_that_cannot_be_opened_says_why_and_keeps_what_was_filled_in(
+    lab: Lab, sent: dict[str, str], said: str
+) -> None:
+    service = on_docker(lab)
+    client = Client()
+    client.force_login(User.objects.get(pk=lab.users["owner"]))
+    filled = {"memory": "0.5", "cpu": "0.7", "max_hours": "1", **sent}
+    shown = client.post(f"/services/{service}/console/", filled).content.decode()
+    assert said in shown
+    assert 'name="cpu" value="0.7"' in shown
+    assert not Session.objects.filter(service=service).exists()
+
+
+@pytest.mark.parametrize(("who", "status"), [("owner", 200), ("developer", 403)])
+def test_the_console_page_is_for_who_may_open_one(lab: Lab, who: str, status: int) -> None:
+    service = on_docker(lab)
+    Grant.objects.filter(pk=lab.grants["developer"]).update(service=None)
+    client = Client()
+    client.force_login(User.objects.get(pk=lab.users[who]))
+    assert client.get(f"/services/{service}/console/").status_code == status
+    assert client.get(f"/services/{lab.service}/console/").status_code == (404 if who == "owner" else 403)
+    assert (
+        f"/services/{service}/console/" in page(lab, f"/stacks/{Service.objects.get(pk=service).stack_id}/", who)
+    ) is (who == "owner")
+
+
+def test_a_console_session_says_what_it_was_and_that_its_container_is_gone(lab: Lab) -> None:
+    asked = {
+        "memory": 0.5, "cpu": 0.25, "max_hours": 1.5, "image": "web:2", "docker_tag": "", "user": "",
+        "service": "shell", "like": {"pod_name": "web-1", "container_name": "main", "id": ""},
+    }  # fmt: skip
+    uid = over(
+        lab, EndReason.EXITED, kind="console", console=asked, max_duration=5400, cleanup={"container_removed": True}
+    )
+    shown = page(lab, f"/sessions/{uid}/")
+    for words in ("0.5 GB, 0.25 CPU", "web:2", "made like", "web-1", "removed with everything in it"):
+        assert words in shown

@@ -48,8 +48,18 @@ async function listContainers() {
   }
 }
 
+/** Where the chosen service's container has no shell, the terminal offers a console; the button does always. */
+function offerConsole() {
+  config.console = config.consoles[services.value] ?? null;
+  const button = form.querySelector("[data-console]");
+  if (!button) return;
+  button.hidden = !config.console;
+  if (config.console) button.href = config.console.url;
+}
+
 function connect() {
   shown = services.value;
+  offerConsole();
   remember({ service: services.value, session: "" });
   panel.open(target(), services.selectedOptions[0].textContent);
 }
@@ -87,6 +97,7 @@ containers.addEventListener("change", async () => {
 form.addEventListener("submit", (event) => event.preventDefault());
 
 listContainers();
+offerConsole();
 const session = address.searchParams.get("session");
 if (session) panel.attach(session);
 else connect();

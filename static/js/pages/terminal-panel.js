@@ -17,6 +17,11 @@ import { TerminalView } from "porthole/terminal.js";
 
 /** A connection that is back sooner than this was not worth a word. */
 const PATIENCE_MS = 700;
+/** What it takes to open such a session again: a console's own container is gone by then. */
+function targetOf({ service, kind, command, console, pod_name, container_name }) {
+  return kind === "console" ? { service, kind, command, ...console } : { service, pod_name, container_name };
+}
+
 const QUIET = new Set(["connecting", "waiting"]);
 
 /**
@@ -27,6 +32,8 @@ const QUIET = new Set(["connecting", "waiting"]);
  * @property {Record<string, {title: string, text: string}>} endings
  * @property {{stack: string, home: string, login: string, sessions: string, session: string, terminal: string}} links
  *   `session` and `terminal` hold `UID` where the uid goes.
+ * @property {{url: string, ready: boolean} | null} [console] Where a console is opened, if the person may; `ready` if
+ *   one click is enough.
  * @property {"control" | "watch"} mode
  */
 
@@ -170,7 +177,7 @@ export class TerminalPanel {
   #know(session) {
     this.#uid = session.uid;
     this.#limits = { usual: this.#config.detachFor, most: session.detach_ttl_max, endless: session.detach_without_end };
-    this.#target = { service: session.service, pod_name: session.pod_name, container_name: session.container_name };
+    this.#target = targetOf(session);
     const container = session.pod_name ? `${session.pod_name} / ${session.container_name}` : session.container_name;
     this.#status.names = { service: session.service_name, container, who: session.user ?? "" };
     this.#root.querySelector('[data-act="copy-id"]').hidden = false;
@@ -223,6 +230,8 @@ export class TerminalPanel {
       container: this.#target.pod_name || this.#target.container_name || "",
       seen: this.#seen,
       mayOpen: this.#config.mayOpen,
+      kind: this.#target.kind ?? "shell",
+      console: this.#config.console,
       kept: this.#kept !== "",
     });
     if (told) this.#overlay.show(told);
@@ -275,6 +284,8 @@ export class TerminalPanel {
     const acts = {
       // What could not even be looked up is tried again, not opened anew.
       open: () => (this.#target.service ? this.open(this.#target, this.#config.service.name, true) : this.attach(this.#uid)),
+      console: () => this.open({ service: this.#target.service, kind: "console" }, this.#config.service.name),
+      cancel: () => this.end(),
       attach: () => this.attach(this.#uid),
       retry: () => this.#session.retryNow(),
       reload: () => location.reload(),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import measure
+from benchmarks import consoles, measure
 from benchmarks.client import Portal
 from benchmarks.engine import Direct, container
 from benchmarks.server import PASSWORD, portal
@@ -28,7 +28,7 @@ class Row(NamedTuple):
     target: str
 
 
-def run(server: str) -> Iterator[Row]:
+def run(server: str, *, only_consoles: bool) -> Iterator[Row]:
     """Rows of the table for one ASGI server."""
     with (
         container() as name,
@@ -37,6 +37,9 @@ def run(server: str) -> Iterator[Row]:
     ):
         direct, client = Direct(name), Portal(port, "bench", PASSWORD)
         service = client.service("bench")
+        if only_consoles:
+            yield from _console_rows(Path(folder), port, client, service)
+            return
         memory = measure.idle_memory(client, service, pid)
         yield Row("memory of one idle session", "", f"{memory:.0f} KiB", "", "≤ 200 KiB")
 
@@ -53,6 +56,19 @@ def run(server: str) -> Iterator[Row]:
         plain_speed, through_speed = measure.bulk(direct, client, service)
         ratio = f"{through_speed / plain_speed:.2f} x"
         yield Row("100 MiB of output", f"{plain_speed:.0f} MB/s", f"{through_speed:.0f} MB/s", ratio, "≥ 0.9 x")
+        yield from _console_rows(Path(folder), port, client, service)
+
+
+def _console_rows(folder: Path, port: int, client: Portal, service: int) -> Iterator[Row]:
+    ways = (
+        ("console on Docker: first prompt", 1000, lambda: consoles.on_docker(client, service)),
+        ("console on Kubernetes: first prompt", 2000, lambda: consoles.on_kubernetes(folder, port, client)),
+    )
+    for what, most, measured in ways:
+        if (times := measured()) is not None:
+            plain, through = (each.at(0.5) for each in times)
+            difference = f"{through - plain:+.0f} ms"
+            yield Row(f"{what}, p50", f"{plain:.0f} ms", f"{through:.0f} ms", difference, f"≤ +{most} ms")
 
 
 def _echo_rows(what: str, plain: measure.Times, through: measure.Times) -> Iterator[Row]:
@@ -63,10 +79,11 @@ def _echo_rows(what: str, plain: measure.Times, through: measure.Times) -> Itera
 
 def main() -> None:
     servers = [word for word in sys.argv[1:] if word in SERVERS] or SERVERS
+    only_consoles = "consoles" in sys.argv[1:]
     print("| measured | server | direct | portal | difference | target |")
     print("| --- | --- | --- | --- | --- | --- |")
     for server in servers:
-        for what, *cells in run(server):
+        for what, *cells in run(server, only_consoles=only_consoles):
             print(f"| {what} | {server} | {' | '.join(cells)} |", flush=True)
 
 

@@ -28,16 +28,20 @@ class Portal:
         found = self.http.get("services/", params={"limit": 500}).json()["results"]
         return next(int(service["id"]) for service in found if service["slug"] == slug)
 
-    def open(self, service: int, command: list[str] | None = None) -> dict[str, Any]:
+    def open(self, service: int, command: list[str] | None = None, **wanted: Any) -> dict[str, Any]:
         """A requested session, its ticket included."""
-        body = {"service": service, "cols": 100, "rows": 30, "command": command or []}
+        body = {"service": service, "cols": 100, "rows": 30, "command": command or [], **wanted}
         answer = self.http.post("sessions/", json=body)
         answer.raise_for_status()
         return dict(answer.json())
 
-    def shell(self, service: int, command: list[str] | None = None) -> "Shell":
+    def state(self, uid: str) -> str:
+        """A session's state."""
+        return str(self.http.get(f"sessions/{uid}/").json()["state"])
+
+    def shell(self, service: int, command: list[str] | None = None, **wanted: Any) -> "Shell":
         """An attached session."""
-        opened = self.open(service, command)
+        opened = self.open(service, command, **wanted)
         return Shell(self.port, opened["uid"], opened["ticket"])
 
 

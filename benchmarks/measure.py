@@ -34,7 +34,8 @@ class Times:
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-def _timed(act: Callable[[], object]) -> float:
+def timed(act: Callable[[], object]) -> float:
+    """Milliseconds that it takes."""
     begin = time.perf_counter()
     act()
     return (time.perf_counter() - begin) * 1000
@@ -61,7 +62,7 @@ def echo(direct: Direct, portal: Portal, service: int) -> tuple[Times, Times]:
         for times, way in zip(ways, (plainly, through), strict=True):
             for _ in range(20):
                 way()
-            times.extend(_timed(way) for _ in range(KEYS))
+            times.extend(timed(way) for _ in range(KEYS))
     plain.close()
     shell.type(b"\x04")
     shell.close()
@@ -82,7 +83,7 @@ def bulk(direct: Direct, portal: Portal, service: int) -> tuple[float, float]:
             while left > 0:
                 left -= len(stream.recv(1 << 18))
 
-        took = _timed(pour)
+        took = timed(pour)
         stream.close()
         return BULK / took / 1000
 
@@ -96,7 +97,7 @@ def bulk(direct: Direct, portal: Portal, service: int) -> tuple[float, float]:
             while left > 0:
                 left -= len(shell.output())
 
-        took = _timed(pour)
+        took = timed(pour)
         shell.close()
         return BULK / took / 1000
 
@@ -122,8 +123,8 @@ def first_prompt(direct: Direct, portal: Portal, service: int) -> tuple[Times, T
     plainly(), through()
     ways: list[list[float]] = [[], []]
     for _ in range(PROMPTS):
-        ways[0].append(_timed(plainly))
-        ways[1].append(_timed(through))
+        ways[0].append(timed(plainly))
+        ways[1].append(timed(through))
         end(shells.pop())
     return Times(ways[0]), Times(ways[1])
 

@@ -46,6 +46,14 @@ def environment(folder: Path, port: int) -> dict[str, str]:
     }
 
 
+def run_inside(folder: Path, port: int, code: str, *arguments: str) -> None:
+    """Run a script with the portal's own settings and database."""
+    script = folder / "setup.py"
+    script.write_text("import django; django.setup()\n" + code)
+    env = {**environment(folder, port), "DJANGO_SETTINGS_MODULE": "portal.settings", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, str(script), *arguments], env=env, check=True, stdout=subprocess.DEVNULL)
+
+
 @contextmanager
 def portal(folder: Path, container: str, server: str) -> Iterator[tuple[int, int]]:
     """A running portal; yields its port and process id."""
@@ -54,12 +62,7 @@ def portal(folder: Path, container: str, server: str) -> Iterator[tuple[int, int
     manage = [sys.executable, str(ROOT / "manage.py")]
     quiet = {"env": env, "check": True, "stdout": subprocess.DEVNULL}
     subprocess.run([*manage, "migrate", "-v0"], **quiet)
-    script = folder / "setup.py"
-    script.write_text("import django; django.setup()\n" + SETUP)
-    subprocess.run(
-        [sys.executable, str(script), container, os.environ["DOCKER_HOST"], PASSWORD],
-        **{**quiet, "env": {**env, "DJANGO_SETTINGS_MODULE": "portal.settings", "PYTHONPATH": str(ROOT)}},
-    )
+    run_inside(folder, port, SETUP, container, os.environ["DOCKER_HOST"], PASSWORD)
     log = (folder / "serve.log").open("wb")
     process = subprocess.Popen([*manage, "serve", "--server", server, "--port", str(port)], env=env, stderr=log)
     try:

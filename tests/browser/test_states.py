@@ -93,7 +93,7 @@ async def test_a_console_is_opened_from_the_services_tab_with_its_ceilings_shown
     session = await owner.session(window.uid)
     assert (session["kind"], session["console"]["memory"]) == ("console", 0.2)
     await owner.terminate(window.uid)
-    await window.told("Ended by owner")
+    await window.told("Ended by somebody else")
 
 
 @pytest.mark.docker

@@ -14,6 +14,7 @@ from tests.integration.conftest import RUN, Install, SignIn, add_service_to
 from tests.integration.installation import Installation
 from tests.integration.places import DEBIAN, Cluster, DockerEngine, Place
 from tests.integration.polling import until
+from tests.integration.proxy import proxy_to
 
 START = 60.0
 """Seconds a console may take to start on a machine that is busy with other tests."""
@@ -242,6 +243,29 @@ async def test_the_sweep_removes_what_a_crash_left_and_nothing_of_another_portal
         docker_engine.client.containers.get(f"porthole-{strange}").remove(force=True)
     await api.terminate(live.uid)
     await _gone(exists, live.uid)
+
+
+@pytest.mark.docker
+async def test_a_console_behind_an_engine_that_does_not_answer_goes_once_it_answers(
+    embedded: Installation, sign_in: SignIn, container: Place, docker_host: str, exists: Exists
+) -> None:
+    api, owner = await sign_in(embedded), await sign_in(embedded, user="owner")
+    async with proxy_to(docker_host) as engine:
+        provider = {
+            "organization": (await owner.get("organizations/"))["results"][0]["id"], "kind": "docker",
+            "slug": "frozen", "name": "frozen", "options": {"host": f"tcp://127.0.0.1:{engine.port}"},
+        }  # fmt: skip
+        made = (await owner.call("POST", "providers/", json=provider, expect=201)).json()
+        stack = {"provider": made["id"], "slug": "frozen", "name": "frozen"}
+        stack_id = (await owner.call("POST", "stacks/", json=stack, expect=201)).json()["id"]
+        terminal = await _console(api, await add_service_to(embedded, "docker", stack=stack_id), container)
+        engine.freeze()
+        await owner.terminate(terminal.uid)
+        over = await api.ended(terminal.uid, within=40)
+        assert exists(terminal.uid)
+        assert over["cleanup"]["note"]
+        engine.thaw()
+        await _gone(exists, terminal.uid)
 
 
 async def test_the_local_provider_has_no_consoles_and_says_so(embedded: Installation, sign_in: SignIn) -> None:

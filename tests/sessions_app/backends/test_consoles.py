@@ -31,6 +31,7 @@ from tests.sessions_app.backends.console_places import (
     emptied,
 )
 from tests.sessions_app.backends.places import DockerPlace, KubernetesPlace, LocalPlace, pod_spec
+from tests.sessions_app.backends.small_registry import Image, registry
 from tests.sessions_app.backends.terminal import Terminal, eventually
 
 DEPLOY = Path(__file__).parents[3] / "deploy" / "kubernetes"
@@ -174,6 +175,29 @@ async def test_this_machine_has_no_consoles_and_says_so(local_place: LocalPlace)
     backend = local_place.backend()
     with pytest.raises(NoConsoles, match="Open a shell instead"):
         await backend.consoles()
+    await backend.close()
+
+
+# Docker alone
+
+
+@pytest.mark.docker
+async def test_an_image_that_is_not_there_is_pulled(docker_consoles: ConsolePlace) -> None:
+    at, told = docker_consoles, list[str]()
+    assert isinstance(at.place, DockerPlace)
+    saved = b"".join(at.place.engine.images.get("testbed/busybox:1").save(named=True))
+    backend = at.backend()
+    consoles = await backend.consoles()
+    with registry(Image(saved)) as address:
+        name = f"{address}/team/tools"
+        with pytest.raises(ImageUnavailable, match="has none of that name and tag"):
+            await consoles.create(at.request(image=f"{name}:2"), told.append)
+        request = at.request(image=f"{name}:1")
+        container = await consoles.create(request, told.append)
+        assert "hi" in await shell(backend, request, container, "echo", "hi")
+        assert f"pulling the image {name}:1." in told
+    await consoles.remove(request.session_uid, "")
+    at.place.engine.images.remove(f"{name}:1", force=True)
     await backend.close()
 
 

@@ -119,13 +119,13 @@ async def test_others_may_watch_a_console_and_end_it_and_never_type_into_it(
     await _gone(exists, terminal.uid)
 
 
-@EACH_PLACE
+@pytest.mark.docker
 async def test_an_image_that_cannot_be_had_fails_in_words_and_leaves_nothing(
-    embedded: Installation, sign_in: SignIn, place: Place, exists: Exists
+    embedded: Installation, sign_in: SignIn, container: Place, exists: Exists
 ) -> None:
     api = await sign_in(embedded)
-    service = await add_service_to(embedded, place.kind, session_limit=1)
-    session = await api.open(service, **SMALL, **place.target, docker_tag="there-is-none")
+    service = await add_service_to(embedded, "docker", session_limit=1)
+    session = await api.open(service, **SMALL, **container.target, docker_tag="there-is-none")
     terminal = Terminal(api, session["uid"])
     ended = await terminal.connect(session["ticket"], offset=None, within=START)
     assert (ended["reason"], ended["code"]) == ("provider_error", "image_unavailable")
@@ -133,7 +133,7 @@ async def test_an_image_that_cannot_be_had_fails_in_words_and_leaves_nothing(
     over = await api.ended(terminal.uid, within=30)
     assert (over["state"], over["end_detail"]) == ("failed", ended["detail"])
     await _gone(exists, terminal.uid)
-    again = await api.open(service, **place.target)  # its place is free
+    again = await api.open(service, **container.target)  # its place is free
     await api.terminate(again["uid"])
 
 

@@ -91,7 +91,6 @@ async def test_a_console_has_what_the_services_container_has_and_is_none_of_them
         assert word not in json.dumps(described)
     assert at.like.container_name in await named(backend, at)
     assert not [name for name in await named(backend, at) if name.startswith(request.name)]
-    assert await consoles.remove(request.session_uid, at.namespace) is Removal.REMOVED
 
 
 async def named(backend: Backend, at: ConsolePlace) -> set[str]:
@@ -101,20 +100,23 @@ async def named(backend: Backend, at: ConsolePlace) -> set[str]:
 
 
 async def test_everything_goes_with_a_console_also_what_is_protected(at: ConsolePlace, backend: Backend) -> None:
-    request, terminal = at.request(), Terminal()
+    request, terminal = at.request(installation=f"{INSTALLATION}-alone"), Terminal()
     consoles = await backend.consoles()
     container = await consoles.create(request, nobody)
     command = "nohup sleep 1000 >/dev/null 2>&1 & setsid sleep 1000 & echo up; wait"
     stream = await backend.exec(ExecRequest(request.session_uid, container, ["sh", "-c", command]), terminal)
     await terminal.shows(b"up")
-    assert [each.session_uid for each in await consoles.left(INSTALLATION, [at.namespace])] == [request.session_uid]
+    assert [each.session_uid for each in await consoles.left(request.installation, [at.namespace])] == [
+        request.session_uid
+    ]
+    assert request.session_uid not in [each.session_uid for each in await consoles.left(INSTALLATION, [at.namespace])]
     assert await consoles.left("somebody-else", [at.namespace]) == []
     assert await consoles.remove(request.session_uid, at.namespace) is Removal.REMOVED
     await terminal.end()
     await stream.close()
     await eventually(lambda: at.described(request.session_uid) is None)
     assert await consoles.remove(request.session_uid, at.namespace) is Removal.ABSENT
-    assert await consoles.left(INSTALLATION, [at.namespace]) == []
+    assert await consoles.left(request.installation, [at.namespace]) == []
 
 
 async def test_an_image_that_is_nowhere_is_told_in_words_with_what_was_waited_for(
@@ -126,7 +128,6 @@ async def test_an_image_that_is_nowhere_is_told_in_words_with_what_was_waited_fo
     with pytest.raises(ImageUnavailable, match="The image testbed/debian:there-is-none is not there: "):
         await consoles.create(request, told.append)
     assert told
-    await consoles.remove(request.session_uid, at.namespace)
 
 
 async def test_an_image_without_a_shell_is_told_as_such(at: ConsolePlace, backend: Backend) -> None:
@@ -134,8 +135,6 @@ async def test_an_image_without_a_shell_is_told_as_such(at: ConsolePlace, backen
     request = at.request(image="testbed/noshell:1")
     with pytest.raises(CommandNotFound, match=r"testbed/noshell:1 has no shell. A console needs one"):
         await consoles.create(request, nobody)
-    await consoles.remove(request.session_uid, at.namespace)
-    await eventually(lambda: at.described(request.session_uid) is None)
 
 
 async def test_another_image_and_user_get_the_services_environment(at: ConsolePlace, backend: Backend) -> None:
@@ -145,7 +144,6 @@ async def test_another_image_and_user_get_the_services_environment(at: ConsolePl
     assert container.image == "testbed/busybox:1"
     seen = await shell(backend, request, container, "sh", "-c", 'echo "$GREETING"; id -u; cat /data/file')
     assert seen.split() == ["hello", "there", "2000", "kept"]
-    await consoles.remove(request.session_uid, at.namespace)
 
 
 async def test_the_engine_ends_a_console_that_no_portal_ends(at: ConsolePlace, backend: Backend) -> None:
@@ -154,7 +152,6 @@ async def test_the_engine_ends_a_console_that_no_portal_ends(at: ConsolePlace, b
     with suppress(ConsoleNotStarted):  # where the machine is so slow that its time was up before it was seen to run
         await consoles.create(request, nobody)
     await eventually(lambda: not at.runs(request.session_uid), 30)
-    await consoles.remove(request.session_uid, at.namespace)
 
 
 async def test_a_creation_that_is_called_off_leaves_nothing_that_is_not_found_by_its_uid(
@@ -215,7 +212,6 @@ async def test_a_pod_that_no_node_can_take_says_why(kubernetes_consoles: Console
     assert told[-1].startswith("no node of the cluster can take it now: ")
     creating.cancel()
     await asyncio.wait({creating})
-    await consoles.remove(request.session_uid, at.namespace)
     await backend.close()
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from sessions_app.models import Session
-from sessions_app.words import EndReason, State
+from sessions_app.words import EndReason, Kind, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,10 @@ NO_SHELL = " has no shell."
 """From the sentence of `backends.launch` for an image without one: the row has no other mark of it."""
 
 
+NOT_STARTED = (EndReason.PROVIDER_ERROR, EndReason.TARGET_GONE)
+"""Of a session that never became active: what it was to run in could not be had."""
+
+
 def ending_of(session: Session) -> Ending | None:
     """How a session's end is told, as far as its row knows who or what it was; None where it has no reason yet."""
     if not session.end_reason:
@@ -72,4 +76,6 @@ def ending_of(session: Session) -> Ending | None:
         return replace(told, title=f"Ended by {session.end_requested_by}")
     if reason is EndReason.PROVIDER_ERROR and NO_SHELL in session.end_detail:
         return replace(told, title="No shell in the image")
+    if session.kind == Kind.CONSOLE and session.state == State.FAILED and reason in NOT_STARTED:
+        return replace(told, title="The console did not start")
     return told

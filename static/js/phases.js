@@ -81,9 +81,17 @@ function ended(phase, context) {
   const told = endings[phase.reason] ?? { title: "The session is over", text: "" };
   const to = linked(links);
   if (lacksShell(phase)) return noShell(to, context);
+  if (context.kind === "console" && NOT_STARTED.has(phase.reason) && !context.seen) return notStarted(phase, to, context);
   const code = phase.exit_code === null || phase.exit_code === undefined ? "" : ` Exit code ${phase.exit_code}.`;
   const actions = phase.reason === "access_revoked" ? [to.stack, to.record] : [AGAIN, to.stack, to.record];
   return { place: context.seen ? "foot" : "cover", title: told.title, text: `${phase.detail || told.text}${code}`, actions };
+}
+
+const NOT_STARTED = new Set(["provider_error", "target_gone"]);
+
+function notStarted(phase, to, { console }) {
+  const change = console ? [{ act: "link", label: "Ask for something else", href: console.url }] : [];
+  return { place: "cover", title: "The console did not start", text: phase.detail, actions: [...change, RETRY, to.stack] };
 }
 
 /** A command that the image lacks has the same code as a shell that it lacks: the sentence tells them apart. */

@@ -132,8 +132,9 @@ def pending(pod: Mapping[str, Any], container_name: str) -> str | None:
     if "terminated" in state:
         raise _ended(state["terminated"], image)
     if status.get("phase") in ("Failed", "Succeeded"):
-        said = printable(str(status.get("message") or status.get("reason") or "no reason given"), MAX_SAID)
-        raise ConsoleNotStarted(f"The cluster gave the console's pod up: {said}")
+        if said := printable(str(status.get("message") or status.get("reason") or ""), MAX_SAID):
+            raise ConsoleNotStarted(f"The cluster gave the console's pod up: {said}")
+        return "the node is about to say why it ended."  # the container's own status comes a moment later
     if (waiting := state.get("waiting")) is not None:
         return _waits(str(waiting.get("reason", "")), str(waiting.get("message", "")), image)
     for condition in status.get("conditions") or []:

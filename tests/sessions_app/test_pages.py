@@ -205,3 +205,12 @@ def test_a_console_session_says_what_it_was_and_that_its_container_is_gone(lab: 
     shown = page(lab, f"/sessions/{uid}/")
     for words in ("0.5 GB, 0.25 CPU", "web:2", "made like", "web-1", "removed with everything in it"):
         assert words in shown
+
+
+def test_a_console_that_never_began_is_not_called_a_failing_provider(lab: Lab) -> None:
+    uid = session_in(
+        lab, State.FAILED, kind="console", end_reason=EndReason.PROVIDER_ERROR, end_detail="There is no such image."
+    )
+    shown = page(lab, f"/sessions/{uid}/")
+    assert "The console did not start" in shown
+    assert "There is no such image." in shown

@@ -140,6 +140,7 @@ def waiting(reason: str, message: str = "") -> dict[str, Any]:
         (unschedulable("0/3 nodes are available"), "no node of the cluster can take it now: 0/3 nodes are available"),
         (waiting("ContainerCreating"), "the node prepares it: image and volumes."),
         (waiting("ErrImagePull"), "the image web:1 could not be pulled, and the node tries again."),
+        (pod(phase="Failed"), "the node is about to say why it ended."),
         (pod({"running": {}}), None),
     ],
 )

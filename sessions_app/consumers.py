@@ -10,6 +10,7 @@ from channels.consumer import AsyncConsumer
 from sessions_app import protocol
 from sessions_app.admission import Connection, Turned, admit
 from sessions_app.afterwards import tell_the_end
+from sessions_app.attaching import Start, find_start
 from sessions_app.detaching import Departure, DetachRefused, let_go, lost, window_closed
 from sessions_app.engine.session import LiveSession
 from sessions_app.engine.viewer import Viewer
@@ -94,9 +95,11 @@ class TerminalConsumer(AsyncConsumer):  # type: ignore[misc]
             hosted = await host.open(session, connection.spec, cols=hello.cols, rows=hello.rows)
         if hosted is not None:
             await _until_ready(hosted, inbox, socket)
-            if hosted.live is not None and not hosted.last_words:
-                await self._attend(host, hosted, hosted.live, connection, hello, inbox, socket)
-                return
+            if (live := hosted.live) is not None and not hosted.last_words:
+                start = await inbox.keep_while(find_start(host.screens, hosted, live, hello))
+                if not hosted.last_words:
+                    await self._attend(host, hosted, live, connection, hello, start, inbox, socket)
+                    return
         if not connection.over and (hosted is None or not hosted.last_words):
             # Another process took it a moment ago, or its process died and the row is not ended yet.
             await _refuse(socket, Close.SERVICE_RESTART, "The session is between two processes. Reconnect in a moment.")
@@ -106,10 +109,10 @@ class TerminalConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def _attend(
         self, host: SessionHost, hosted: HostedSession, live: LiveSession, connection: Connection, hello: Hello,
-        inbox: Inbox, socket: AsgiSocket,
+        start: Start, inbox: Inbox, socket: AsgiSocket,
     ) -> None:  # fmt: skip
         """Two tasks until either is over: one moves the viewer along the log, one takes the client's frames."""
-        viewer = host.attach(hosted, live, hello, connection, socket)
+        viewer = host.attach(hosted, live, hello, start, connection, socket)
         departure = lost(hosted.row)
         sending = asyncio.create_task(viewer.run(), name=f"send {live.uid}")
         reading = asyncio.create_task(_read(inbox, hosted, live, viewer, connection), name=f"read {live.uid}")
@@ -147,7 +150,7 @@ async def _until_ready(hosted: HostedSession, inbox: Inbox, socket: AsgiSocket) 
     """Wait until the session runs or cannot, and say meanwhile what it waits for."""
     telling = asyncio.create_task(hosted.progress.pass_on(socket), name=f"progress of {hosted.row.uid}")
     try:
-        await inbox.keep_until(hosted.ready)
+        await inbox.keep_while(hosted.ready.wait())
     finally:
         telling.cancel()
         await asyncio.wait({telling})

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -24,6 +25,7 @@ from portal.actions.nudges import HOSTS_GROUP
 from sessions_app import actions, protocol
 from sessions_app.access import viewers_in_good_standing
 from sessions_app.admission import Connection
+from sessions_app.attaching import Start
 from sessions_app.database import in_database
 from sessions_app.detaching import Departure, lost
 from sessions_app.ending import EndOrder
@@ -35,9 +37,10 @@ from sessions_app.liveness import hold_lock, release_lock
 from sessions_app.models import Session
 from sessions_app.models import SessionHost as HostRow
 from sessions_app.orphans import end_orphans, end_strays
-from sessions_app.protocol import Close, FrameError, Hello
+from sessions_app.protocol import Close, Hello
 from sessions_app.providers import BackendPool, ProviderSpec, keep_backends
 from sessions_app.querysets import Verdict
+from sessions_app.screens import Screens
 from sessions_app.words import EndReason, Kind, State
 
 logger = logging.getLogger(__name__)
@@ -50,9 +53,6 @@ FLUSH_INTERVAL = 5.0
 
 STOP_TIMEOUT = 25.0
 """Seconds all sessions have to end when the process is asked to stop."""
-
-REPLAY = 256 * 1024
-"""Bytes of newest output that a window gets which does not know the session yet."""
 
 BLOCKING_CALLS = 48
 """Calls to engines' clients and to the disk that may block at the same time."""
@@ -74,6 +74,7 @@ class SessionHost:
 
     def __init__(self) -> None:
         self.sessions: dict[str, HostedSession] = {}
+        self.screens = Screens()
         self._row: HostRow | None = None
         self._lock_file: int = -1
         self._starting = asyncio.Lock()
@@ -107,6 +108,7 @@ class SessionHost:
                 self._own(self._flush(), "flush")
                 self._own(self._listen(), "listen for nudges")
                 self._own(end_orphans(), "end what a dead process left")
+                self._own(self.screens.keep(self._printed), "keep keyframes of screens")
             return self._row
 
     async def stop(self) -> None:
@@ -123,6 +125,7 @@ class SessionHost:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
+        await self.screens.close()
         if self._backends is not None:
             await self._backends.close()
         if self._row is not None:
@@ -171,26 +174,35 @@ class SessionHost:
             hosted.ready.set()
 
     def attach(
-        self, hosted: HostedSession, live: LiveSession, hello: Hello, connection: Connection, socket: Socket
+        self,
+        hosted: HostedSession,
+        live: LiveSession,
+        hello: Hello,
+        start: Start,
+        connection: Connection,
+        socket: Socket,
     ) -> Viewer:
-        """Add a viewer where it left off. Raises `FrameError` for an offset that does not exist."""
-        end = live.log.end
-        offset = max(0, end - REPLAY) if hello.offset is None else hello.offset
-        if offset > end:
-            raise FrameError("The offset lies beyond the session's output.")
+        """Add a viewer at its start."""
         viewer = live.new_viewer(
-            socket, offset=offset, mode=hello.mode, user_id=connection.user.pk, token_id=connection.token_id
+            socket, offset=start.offset, mode=hello.mode, user_id=connection.user.pk, token_id=connection.token_id
         )
         control = hello.mode == "control"
         cols, rows = (hello.cols, hello.rows) if control else (live.cols, live.rows)
         # What the first window gets is no replay: nobody has answered the program's questions in it yet.
-        head = end if hosted.attached_at is not None else offset
+        head = live.log.end if hosted.attached_at is not None else start.offset
         if hello.detach_keys and connection.preferences.detach_keys and hosted.row.kind in TYPED:
             viewer.keys = DetachKeys()
-        viewer.tell(protocol.attached(live.uid, State.ACTIVE, offset, cols, rows, head=head))
+        pieces = len(start.screen)
+        viewer.tell(protocol.attached(live.uid, State.ACTIVE, start.offset, cols, rows, head=head, screens=pieces))
+        for frame in start.screen:
+            viewer.tell(frame)
+        if start.notice:
+            viewer.tell(protocol.notice("screen_incomplete", start.notice))
         took_over = live.attach(viewer) is not None
         if control:
             hosted.attached_at, hosted.changed_hands = timezone.now(), monotonic()
+            if start.redraw and (cols, rows) == (live.cols, live.rows):
+                live.redraw()
             live.resize(cols, rows)
         self._note(hosted, actions.note_attached, actor=connection.actor, mode=hello.mode, took_over=took_over)
         return viewer
@@ -297,6 +309,14 @@ class SessionHost:
             if (uid, viewer.user_id, viewer.token_id) not in standing:
                 detail = "Your access to this session was withdrawn."
                 viewer.close(Close.ACCESS_REVOKED, protocol.error(Close.ACCESS_REVOKED, detail))
+
+    def _printed(self) -> dict[Path, int]:
+        """How much each live session has on record, by its journal's folder."""
+        return {
+            hosted.folder: hosted.live.log.end
+            for hosted in self.sessions.values()
+            if hosted.live is not None and hosted.folder is not None and not hosted.ending
+        }
 
     async def _flush(self) -> None:
         """Counters in one statement, journals to the disk itself."""

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -110,6 +111,11 @@ class HostedSession:
     def ending(self) -> bool:
         """Its end has begun."""
         return self._ending.done()
+
+    @property
+    def folder(self) -> Path | None:
+        """Where its journal stands, once it has one."""
+        return self._record.folder if self._record is not None else None
 
     # --- its life ----------------------------------------------------------------------------------------------
 

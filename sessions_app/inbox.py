@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from sessions_app.protocol import Close, FrameError
 
@@ -11,6 +11,7 @@ EARLY_INPUT = 1024 * 1024
 """Bytes a client may send before its session can take them: type-ahead, not a file."""
 
 Message = dict[str, Any]
+T = TypeVar("T")
 
 
 class Gone(Exception):
@@ -32,19 +33,18 @@ class Inbox:
             raise Gone
         return message
 
-    async def keep_until(self, event: asyncio.Event) -> None:
+    async def keep_while(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for something else and keep what the client sends meanwhile.
 
         Raises `Gone` at once if the client leaves, and `FrameError` if it sends more than anybody types.
         """
-        if event.is_set():
-            return
         reading = asyncio.create_task(self._read_on())
-        waiting = asyncio.create_task(_happened(event))
+        waiting = asyncio.create_task(work)
         try:
             await asyncio.wait({waiting, reading}, return_when=asyncio.FIRST_COMPLETED)
             if reading.done():
                 reading.result()
+            return await waiting
         finally:
             for task in (waiting, reading):
                 task.cancel()
@@ -61,7 +61,3 @@ class Inbox:
         if self._size > EARLY_INPUT:
             raise FrameError("More input than a session takes before it has begun. Reconnect.", Close.TOO_SLOW)
         self._early.append(message)
-
-
-async def _happened(event: asyncio.Event) -> None:
-    await event.wait()

@@ -24,6 +24,9 @@ MAX_CONTROL_FRAME = 4096
 CLOSE_TIMEOUT = 6.0
 """Seconds a closing socket has to take the last frames."""
 
+SCREEN_PIECE = 32 * 1024
+"""Characters of a screen in one frame: some clients take no message above 1 MiB."""
+
 MAX_COLS = 1000
 MAX_ROWS = 500
 MAX_OFFSET = 2**53
@@ -63,6 +66,8 @@ class Hello:
     mode: Literal["control", "watch"]
     detach_keys: bool = True
     """Ctrl-A D in this window's input detaches. False: all input is the program's."""
+    screen: bool = False
+    """Without an offset: `screen` frames instead of the newest output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,7 @@ def parse_client_frame(text: str) -> ClientFrame:
                 offset=_optional_whole(frame, "offset", MAX_OFFSET),
                 mode=cast(Literal["control", "watch"], mode),
                 detach_keys=_flag(frame, "detach_keys", default=True),
+                screen=_flag(frame, "screen", default=False),
             )
         case "resize":
             return Resize(_size(frame, "cols", MAX_COLS), _size(frame, "rows", MAX_ROWS))
@@ -193,15 +199,31 @@ def _frame(type_: str, **fields: Any) -> str:
 
 
 def attached(
-    session: str, state: str, offset: int, cols: int, rows: int, *, missed: int = 0, head: int | None = None
+    session: str,
+    state: str,
+    offset: int,
+    cols: int,
+    rows: int,
+    *,
+    missed: int = 0,
+    head: int | None = None,
+    screens: int = 0,
 ) -> str:
     """The next binary byte is at `offset`. `missed` bytes before it can no longer be had (0 unless the client asked
     for bytes that a best-effort recording lost). What lies between `offset` and `head`, the log's end now, is a
-    replay: a terminal must not type its answers to device queries in it into the shell again."""
+    replay: a terminal must not type its answers to device queries in it into the shell again. So many `screens`
+    frames come before the next binary byte."""
     head = offset if head is None else head
+    more = {"screens": screens} if screens else {}
     return _frame(
-        "attached", session=session, state=state, offset=offset, head=head, cols=cols, rows=rows, missed=missed
+        "attached", session=session, state=state, offset=offset, head=head, cols=cols, rows=rows, missed=missed, **more
     )
+
+
+def screen(text: str) -> list[str]:
+    """The session's screen at `attached.offset`, for a terminal of the size in `attached` in its initial state. Written
+    to it piece by piece it makes that terminal what one is that took every byte up to there."""
+    return [_frame("screen", data=text[start : start + SCREEN_PIECE]) for start in range(0, len(text), SCREEN_PIECE)]
 
 
 def state(state: str, **fields: Any) -> str:
@@ -211,7 +233,7 @@ def state(state: str, **fields: Any) -> str:
 
 def notice(code: str, detail: str, **fields: Any) -> str:
     """Something to tell the person: `idle_warning` and `max_duration_warning` (with `seconds` to the end),
-    `recording_gap`, `detach_refused`. A client that does not know the code shows the text."""
+    `recording_gap`, `detach_refused`, `screen_incomplete`. A client that does not know the code shows the text."""
     return _frame("notice", code=code, detail=detail, **fields)
 
 

@@ -26,7 +26,8 @@ class SessionRecord:
         self.journal = journal
         self.keystrokes = KeystrokeRecorder(self._write_input) if row.record_input else None
         self.strict = row.recording_mode == RecordingMode.STRICT
-        self._uid, self._folder, self._failed = row.uid, folder, failed
+        self.folder = folder
+        self._uid, self._failed = row.uid, failed
 
     @classmethod
     async def open(cls, row: Session, failed: Callable[[JournalError], None]) -> "SessionRecord":
@@ -54,7 +55,7 @@ class SessionRecord:
 
     async def older(self, offset: int, length: int) -> bytes:
         """Output that has left memory."""
-        return await asyncio.to_thread(read_output, self._folder, offset, length)
+        return await asyncio.to_thread(read_output, self.folder, offset, length)
 
     async def sync(self) -> None:
         """Bring the journal to the disk itself, and let undecided keystrokes go by."""
@@ -77,7 +78,7 @@ class SessionRecord:
                 await in_database(audit.note_unrecorded, session_uid=self._uid, length=unrecorded)
             await asyncio.to_thread(self.journal.close)
             # Hashing takes long for a long session, and the database's few threads have other things to do.
-            await asyncio.to_thread(seal, self._folder)
+            await asyncio.to_thread(seal, self.folder)
             await in_database(audit.seal_recording, session_uid=self._uid)
         except Exception:
             logger.exception("%s: its recording could not be sealed now", self._uid)

@@ -11,6 +11,8 @@ EventCode = Literal["o", "i", "r", "m", "g"]
 OUTPUT = "output"
 TIMELINE = "timeline"
 SEAL = "seal"
+KEYFRAMES = "keyframes"
+"""Written and read by sessions_app/screens."""
 
 VERSION = 1
 """Of the layout; stands in the header and in the seal."""

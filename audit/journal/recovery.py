@@ -8,6 +8,7 @@ seen by viewers and are lost, which is what a gap is. Offsets stay what viewers 
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import BinaryIO
 
 from audit.journal.files import explained, held, open_in, write_all
 from audit.journal.layout import (
+    KEYFRAMES,
     MAX_LINE,
     OUTPUT,
     TIMELINE,
@@ -74,7 +76,12 @@ def repair(folder: Path, directory: int) -> bool:
         if found.claimed > size:
             os.ftruncate(output, found.claimed)
             os.fsync(output)
-        return changed or found.claimed > size
+        changed |= found.claimed > size
+        if changed:
+            # They name places in files that are others now.
+            with suppress(FileNotFoundError):
+                os.unlink(KEYFRAMES, dir_fd=directory)
+        return changed
     finally:
         os.close(output)
 

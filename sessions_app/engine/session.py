@@ -1,7 +1,6 @@
 """A live session: one exec stream, one output log, the viewers along it. Asyncio only; it knows no database."""
 
 import asyncio
-import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -11,6 +10,7 @@ from audit.journal import JournalError
 from sessions_app import protocol
 from sessions_app.backends.base import BackendError, ExecStream
 from sessions_app.engine.log import OutputLog
+from sessions_app.engine.sizes import Sizes
 from sessions_app.engine.viewer import WATCHER_BACKLOG, WINDOW, Mode, Socket, Viewer
 from sessions_app.protocol import Close
 
@@ -20,15 +20,7 @@ INPUT_BUFFER = 4 * 1024 * 1024
 INPUT_STRIDE = 64 * 1024
 """Bytes of input after which the engine waits for the container to take them, and tells the client."""
 
-RESIZE_INTERVAL = 0.05
-"""Seconds between two sizes passed on; what comes in between is joined to the last one."""
-
-RESIZE_RETRY = 1.0
-"""Seconds until a size that the provider did not take is tried again."""
-
 RESUME_BELOW = WINDOW // 2
-
-logger = logging.getLogger(__name__)
 
 
 class Journal(Protocol):
@@ -75,7 +67,6 @@ class LiveSession:
         keystrokes: Keystrokes | None = None,
     ) -> None:
         self.uid = uid
-        self.cols, self.rows = cols, rows
         self.log = OutputLog()
         self.bytes_in = 0
         self.last_input = time.monotonic()
@@ -94,14 +85,14 @@ class LiveSession:
         self._input_waiting = 0
         self._input_stride = 0
         self._draining = False
-        self._new_size = asyncio.Event()
+        self._sizes = Sizes(uid, cols, rows, before=self._record_size, after=self._tell_size)
         self._full = asyncio.Event()
 
     # --- the stream's side -------------------------------------------------------------------------------------
 
     def connect(self, stream: ExecStream) -> None:
         """The exec stream is open: input and sizes go there from now on."""
-        self._stream = stream
+        self._stream = self._sizes.stream = stream
         self._regulate()
         if self._input:
             self._full.set()
@@ -243,10 +234,33 @@ class LiveSession:
 
     def resize(self, cols: int, rows: int) -> None:
         """Set the terminal's size; passed on soon, joined with what else comes in between."""
-        if (cols, rows) == (self.cols, self.rows):
-            return
-        self.cols, self.rows = cols, rows
-        self._new_size.set()
+        self._sizes.resize(cols, rows)
+
+    def redraw(self) -> None:
+        """Have the program paint its screen anew."""
+        self._sizes.redraw()
+
+    @property
+    def cols(self) -> int:
+        """Of the terminal, as the last window set them."""
+        return self._sizes.cols
+
+    @property
+    def rows(self) -> int:
+        """Of the terminal, as the last window set them."""
+        return self._sizes.rows
+
+    def _record_size(self, cols: int, rows: int) -> None:
+        try:
+            self._journal.resize(cols, rows)
+        except JournalError as error:
+            if self._strict and not self._shut:
+                self._owner.recording_failed(error)
+
+    def _tell_size(self, cols: int, rows: int) -> None:
+        for viewer in self.viewers:
+            if viewer is not self.controller:
+                viewer.tell(protocol.state("active", cols=cols, rows=rows))
 
     def close_record(self) -> int:
         """The last output has come. Returns the bytes at its end that are not on record and that the journal did not
@@ -281,7 +295,7 @@ class LiveSession:
     async def run(self) -> None:
         """Pass on sizes and large input until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._pass_on_sizes())
+            tasks.create_task(self._sizes.run())
             tasks.create_task(self._pass_on_queue())
 
     async def _pass_on_queue(self) -> None:
@@ -301,34 +315,3 @@ class LiveSession:
                 self._pass_on(stream, viewer, data)
             if self.controller is not None:
                 self.controller.tell(protocol.input_ack(self.controller.input_taken))
-
-    async def _pass_on_sizes(self) -> None:
-        while True:
-            await self._new_size.wait()
-            stream = self._stream
-            if stream is None:
-                await asyncio.sleep(RESIZE_INTERVAL)
-                continue
-            self._new_size.clear()
-            cols, rows = self.cols, self.rows
-            try:
-                self._journal.resize(cols, rows)
-            except JournalError as error:
-                if self._strict and not self._shut:
-                    self._owner.recording_failed(error)
-            await self._set_size(stream, cols, rows)
-            for viewer in self.viewers:
-                if viewer is not self.controller:
-                    viewer.tell(protocol.state("active", cols=cols, rows=rows))
-            await asyncio.sleep(RESIZE_INTERVAL)
-
-    async def _set_size(self, stream: ExecStream, cols: int, rows: int) -> None:
-        """A provider that does not answer now may do so later, and a wrong size is no reason to end a session."""
-        while not self._new_size.is_set():
-            try:
-                await stream.resize(cols, rows)
-            except BackendError as error:
-                logger.warning("%s: its terminal's size could not be set, trying again: %s", self.uid, error)
-                await asyncio.sleep(RESIZE_RETRY)
-            else:
-                return

@@ -24,8 +24,10 @@ const isFinal = (code) => code === NORMAL || (code >= 4400 && code <= 4499);
 /**
  * @typedef {object} Handlers What the user of the socket is told.
  * @property {() => void} connecting A try begins.
- * @property {(frame: {state: string, offset: number, head: number, cols: number, rows: number, missed: number}) => void}
- *   attached The next byte is at `offset`; what the log already holds ends at `head`.
+ * @property {(frame: {state: string, offset: number, head: number, cols: number, rows: number, missed: number,
+ *   screens: number}) => void} attached The next byte is at `offset`; what the log already holds ends at `head`. So many
+ *   pieces of a screen come first.
+ * @property {(text: string, last: boolean) => void} screen What makes a terminal in its initial state show the session.
  * @property {(bytes: Uint8Array, offset: number) => void} bytes The first of them is at `offset`.
  * @property {(frame: object) => void} state
  * @property {(frame: {code: string, detail: string}) => void} notice
@@ -50,6 +52,8 @@ export class SessionSocket {
   #finished = false;
   /** @type {number | null} */
   #received = null;
+  /** Pieces of the screen that are still to come. */
+  #screens = 0;
   #rendered = 0;
   #acknowledged = 0;
   #lastHeard = 0;
@@ -167,7 +171,10 @@ export class SessionSocket {
 
   #hello() {
     const { cols, rows } = this.#size();
-    this.#control({ type: "hello", cols, rows, offset: this.#received, mode: this.#mode });
+    // Half a screen is none: it takes another whole one.
+    if (this.#screens > 0) this.#received = null;
+    this.#screens = 0;
+    this.#control({ type: "hello", cols, rows, offset: this.#received, mode: this.#mode, screen: true });
   }
 
   #drop() {
@@ -238,6 +245,10 @@ export class SessionSocket {
       case "input_ack":
         this.#input.acknowledge(frame.bytes);
         break;
+      case "screen":
+        this.#screens -= 1;
+        this.#handlers.screen(frame.data, this.#screens === 0);
+        break;
       case "state":
       case "notice":
       case "detached":
@@ -256,10 +267,11 @@ export class SessionSocket {
     this.#attached = true;
     this.#backoff.reset();
     this.#received = frame.offset;
+    this.#screens = frame.screens ?? 0;
     this.#rendered = Math.max(this.#rendered, frame.missed ? frame.offset : 0);
     this.#acknowledged = Math.min(this.#rendered, frame.offset);
     this.#timers.ping = setInterval(() => this.#ping(), PING_MS);
-    this.#handlers.attached({ missed: 0, head: frame.offset, ...frame });
+    this.#handlers.attached({ missed: 0, screens: 0, head: frame.offset, ...frame });
   }
 
   #acknowledge() {

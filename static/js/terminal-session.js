@@ -165,6 +165,7 @@ export class TerminalSession {
       connecting: () => phase({ name: "connecting" }),
       waiting: (wait) => phase({ name: "waiting", ...wait }),
       attached: (frame) => this.#attached(frame),
+      screen: (text, last) => this.#screen(text, last),
       bytes: (bytes, offset) => this.#bytes(bytes, offset),
       state: (frame) => this.#state(frame),
       notice,
@@ -176,17 +177,22 @@ export class TerminalSession {
   }
 
   #attached(frame) {
-    if (this.#stale) this.#view.reset();
+    if (this.#stale || frame.screens > 0) this.#view.reset();
     this.#stale = false;
     // A first look at a session that ran before: what asks the terminal a question in it has had its answer.
-    this.#mutedBelow = this.#replays ? frame.head : 0;
+    this.#mutedBelow = this.#replays || frame.screens > 0 ? frame.head : 0;
     this.#replays = false;
     this.#view.muted = frame.offset < this.#mutedBelow;
     if (frame.missed > 0) {
       this.#handlers.notice({ code: "recording_gap", detail: `${frame.missed} bytes could not be kept and are missing.` });
     }
     if (this.#mode === "watch") this.#view.setSize(frame.cols, frame.rows);
+    else if (frame.screens > 0) this.#view.resize(frame.cols, frame.rows);
     this.#state(frame);
+  }
+
+  #screen(text, last) {
+    this.#view.write(text, () => last && this.#mode === "control" && this.#view.fit());
   }
 
   #bytes(bytes, offset) {

@@ -11,6 +11,7 @@ import { Unicode11Addon } from "@xterm/addon-unicode11";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { WebglAddon } from "@xterm/addon-webgl";
 import { Terminal } from "@xterm/xterm";
+import { ignoreEndlessRepeats } from "porthole/bounds.js";
 import { allowScriptedStyles } from "porthole/csp.js";
 import { boundTitle, safeLink, sanitizePaste } from "porthole/sanitize.js";
 import { terminalTheme } from "porthole/terminal-theme.js";
@@ -78,6 +79,7 @@ export class TerminalView {
     this.#terminal.loadAddon(new Unicode11Addon());
     this.#terminal.loadAddon(new WebLinksAddon((event, url) => this.#open(event, url), this.#hover()));
     this.#terminal.unicode.activeVersion = "11";
+    ignoreEndlessRepeats(this.#terminal);
     this.#terminal.open(element);
     if (webgl) this.#useWebgl();
     this.#listen();
@@ -92,9 +94,9 @@ export class TerminalView {
     return this.#element.querySelector(".xterm-screen > canvas:not(.xterm-link-layer)") ? "webgl" : "dom";
   }
 
-  /** @param {Uint8Array} bytes @param {() => void} rendered Called once they are on the screen. */
-  write(bytes, rendered) {
-    this.#terminal.write(bytes, rendered);
+  /** @param {Uint8Array | string} output @param {() => void} rendered Called once it is on the screen. */
+  write(output, rendered) {
+    this.#terminal.write(output, rendered);
   }
 
   /** While muted, as in a replay, xterm.js answers a program's queries to nobody. What a person types still leaves. */
@@ -110,6 +112,7 @@ export class TerminalView {
 
   reset() {
     this.#terminal.reset();
+    this.#terminal.options.convertEol = false; // a mode that a program can set, and a reset leaves
     this.#terminal.options.disableStdin = false;
     this.#terminal.options.cursorBlink = true;
   }
@@ -133,6 +136,11 @@ export class TerminalView {
   /** @param {number} cols @param {number} rows Take another window's size: for a watcher, who must not set its own. */
   setSize(cols, rows) {
     this.#observer.disconnect();
+    this.resize(cols, rows);
+  }
+
+  /** @param {number} cols @param {number} rows For what was drawn for this size, until it fits the window again. */
+  resize(cols, rows) {
     this.#terminal.resize(cols, rows);
   }
 

@@ -22,6 +22,8 @@ class Window:
         self.complaints: list[str] = []
         self.received = bytearray()
         """The terminal's bytes, in the order in which the page took them from its sockets."""
+        self.painted = ""
+        """What the page took as a screen since it was loaded last."""
         self._loaded = 0
         """How many of them came before the page was loaded last."""
         self._ahead = 0
@@ -40,11 +42,14 @@ class Window:
 
     def _load(self) -> None:
         self._loaded = len(self.received)
+        self.painted = ""
 
     def _told(self, frame: dict[str, Any]) -> None:
         if frame["type"] == "attached":
             self._ahead = frame["offset"] - len(self.received)
             self.rendered = frame["offset"]
+        elif frame["type"] == "screen":
+            self.painted += frame["data"]
 
     def _says(self, frame: dict[str, Any]) -> None:
         if frame["type"] == "ack":
@@ -119,7 +124,7 @@ class Window:
         """Wait until the terminal has rendered one of the texts since the page was loaded."""
 
         def rendered() -> bool:
-            seen = self.received[self._loaded :]
+            seen = self.painted.encode() + self.received[self._loaded :]
             return any(text.encode() in seen for text in texts) and self.rendered >= len(self.received) + self._ahead
 
         try:

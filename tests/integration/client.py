@@ -114,6 +114,8 @@ class Terminal:
         self.url = url or api.url
         self.acknowledge = acknowledge
         self.received = bytearray()
+        self.screen = ""
+        """What came before that, where a screen was asked for."""
         self.frames: list[Json] = []
         self.close_code: int | None = None
         self.refused: int | None = None
@@ -134,7 +136,7 @@ class Terminal:
 
     async def connect(
         self, ticket: str = "", *, cols: int = 80, rows: int = 24, offset: int | None = 0, mode: str = "control",
-        within: float = 15.0,
+        within: float = 15.0, screen: bool = False,
     ) -> Json:  # fmt: skip
         """Connect, say hello with what it has, and wait until attached (or told why not). Returns that frame."""
         ticket = ticket or await self.api.ticket(self.uid)
@@ -147,7 +149,7 @@ class Terminal:
         )  # fmt: skip
         assert self._socket.subprotocol == "porthole.v1"
         offset = None if offset is None else len(self.received)
-        await self.send(type="hello", cols=cols, rows=rows, offset=offset, mode=mode)
+        await self.send(type="hello", cols=cols, rows=rows, offset=offset, mode=mode, screen=screen)
         self._reader = asyncio.create_task(self._read(self._socket))
         frame = await self.frame("attached", "ended", "error", since=seen, within=within)
         if frame["type"] == "attached" and offset is not None:
@@ -228,6 +230,8 @@ class Terminal:
                     frame = json.loads(message)
                     if frame["type"] == "attached" and not self.received:
                         self._base = frame["offset"]
+                    if frame["type"] == "screen":
+                        self.screen += frame["data"]
                     self.frames.append(frame)
         except ConnectionClosed as closed:
             self.close_code = closed.rcvd.code if closed.rcvd else 1006

@@ -120,6 +120,8 @@ class Terminal:
         self.start = 0
         """Offset of the first byte of `output`."""
         self.output = bytearray()
+        self.screen = ""
+        """What came before it, where a screen was asked for."""
         self.frames: list[dict[str, Any]] = []
         self.acks = True
         self.code: int | None = None

@@ -8,7 +8,8 @@ from sessions_app import protocol
 from sessions_app.backends.base import READ_SIZE, WRITE_HIGH_WATER
 from sessions_app.engine.keys import DetachKeys
 from sessions_app.engine.log import LOG_MEMORY
-from sessions_app.engine.session import INPUT_BUFFER, INPUT_STRIDE, RESIZE_INTERVAL
+from sessions_app.engine.session import INPUT_BUFFER, INPUT_STRIDE
+from sessions_app.engine.sizes import RESIZE_INTERVAL
 from sessions_app.engine.viewer import MAX_FRAMES, WATCHER_BACKLOG, WINDOW
 from sessions_app.protocol import Close
 from tests.sessions_app.bench import MUCH, Bench, bench, until

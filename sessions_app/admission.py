@@ -46,7 +46,8 @@ class Connection:
     may_read: bool
     """May read the record of what is past."""
     spec: ProviderSpec | None
-    """None if the session is over, or its provider cannot be used."""
+    """None if the session is over, or its provider cannot be used: then `trouble` says why."""
+    trouble: BackendError | None
     preferences: Preferences
     """How the user wants the terminal."""
     http_host: str
@@ -89,6 +90,7 @@ def _connection(ticket: Ticket, scope: Mapping[str, Any], own_host: str) -> Conn
     if ticket.token_id is not None and not ApiToken.objects.filter(pk=ticket.token_id).usable().exists():
         raise TicketError("was asked for with an API token that is not valid any more")
     actions.redeem_ticket(ticket)
+    spec, trouble = _spec(session)
     actor = actor_of_scope(scope, user)
     if ticket.relayed:
         actor = Actor(actor.id, actor.name, ticket.address, ticket.agent)
@@ -99,7 +101,8 @@ def _connection(ticket: Ticket, scope: Mapping[str, Any], own_host: str) -> Conn
         token_id=ticket.token_id,
         may_control=may_control,
         may_read=rights.own or Permission.AUDIT in rights.held,
-        spec=_spec(session),
+        spec=spec,
+        trouble=trouble,
         preferences=preferences_of(user),
         http_host=_http_host(scope),
         elsewhere=elsewhere,
@@ -110,13 +113,13 @@ def _http_host(scope: Mapping[str, Any]) -> str:
     return next((value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"host"), "")
 
 
-def _spec(session: Session) -> ProviderSpec | None:
+def _spec(session: Session) -> tuple[ProviderSpec | None, BackendError | None]:
     if session.service is None or session.state not in LIVE:
-        return None
+        return None, None
     try:
-        return spec_of(session.service.stack.provider)
-    except BackendError:
-        return None
+        return spec_of(session.service.stack.provider), None
+    except BackendError as error:
+        return None, error
 
 
 def _elsewhere(session: Session, own_host: str) -> str:

@@ -1,11 +1,13 @@
-"""What a client hears that comes back when its session is over: what it missed, and why it ended."""
+"""What a client hears that comes when its session is over, or never will begin: what it missed, and why."""
 
 import asyncio
 
+from audit.events import PORTAL
 from audit.journal import JournalError, read_output
 from audit.models import Recording
 from audit.recordings import folder_of, node_id
-from sessions_app import protocol
+from sessions_app import actions, protocol
+from sessions_app.backends.base import BackendError
 from sessions_app.database import in_database
 from sessions_app.engine.viewer import SEND_SIZE, WINDOW, Socket
 from sessions_app.models import Session
@@ -24,6 +26,22 @@ async def tell_the_end(uid: str, offset: int | None, last_words: str, socket: So
     await socket.send_text(last_words)
     revoked = session.end_reason == EndReason.ACCESS_REVOKED
     await socket.close(Close.ACCESS_REVOKED if revoked else Close.NORMAL)
+
+
+async def gave_up(session: Session, trouble: BackendError, socket: Socket) -> bool:
+    """End a session that has not begun and cannot, and say why. False if it has begun or ended meanwhile."""
+    failed = await in_database(
+        actions.request_end,
+        session=session,
+        reason=EndReason.PROVIDER_ERROR,
+        detail=str(trouble),
+        actor=PORTAL,
+        only_in=State.REQUESTED,
+    )
+    if failed:
+        last_words = protocol.ended(EndReason.PROVIDER_ERROR, None, str(trouble), code=trouble.code)
+        await tell_the_end(session.uid, None, last_words, socket)
+    return failed
 
 
 def _look_up(uid: str) -> tuple[Session, Recording | None]:

@@ -9,7 +9,7 @@ from channels.consumer import AsyncConsumer
 
 from sessions_app import protocol
 from sessions_app.admission import Connection, Turned, admit
-from sessions_app.afterwards import tell_the_end
+from sessions_app.afterwards import gave_up, tell_the_end
 from sessions_app.attaching import Start, find_start
 from sessions_app.detaching import Departure, DetachRefused, let_go, lost, window_closed
 from sessions_app.engine.session import LiveSession
@@ -87,6 +87,9 @@ class TerminalConsumer(AsyncConsumer):  # type: ignore[misc]
             return
         session = connection.session
         hosted = host.find(session.uid)
+        trouble = connection.trouble if hosted is None and hello.mode == "control" else None
+        if trouble is not None and await gave_up(session, trouble, socket):
+            return
         if hosted is None and not connection.over and connection.spec is not None:
             if hello.mode == "watch":
                 await _refuse(socket, Close.NO_SESSION, "The session has not begun.")

@@ -104,6 +104,27 @@ async def test_a_provider_whose_credentials_cannot_be_read_is_a_502_that_says_so
     assert portal.office.call(world.sessions_of, lab) == 0
 
 
+async def test_credentials_that_become_unreadable_before_the_first_window_comes_end_the_session_at_once(
+    make_lab: MakeLab, each_url: str, sign_in: SignIn, portal: Portal
+) -> None:
+    lab = make_lab("developer", "watcher")
+    client, watcher = sign_in(lab, at=each_url), sign_in(lab, "watcher", at=each_url)
+    session = await client.open()
+    portal.office.call(world.break_provider, lab)
+    looking = await watcher.dial(session["uid"])
+    await looking.send(type="hello", cols=80, rows=24, mode="watch")
+    assert await looking.closed() == 1012, "whoever may only watch ends nothing"
+    terminal = await client.dial(session["uid"], ticket=session["ticket"])
+    await terminal.send(type="hello", cols=80, rows=24)
+    ended = await terminal.frame("ended")
+    assert (ended["reason"], ended["code"]) == ("provider_error", "provider_misconfigured")
+    assert ended["detail"].endswith(".")
+    assert await terminal.closed() == 1000
+    over = await client.session(session["uid"])
+    assert (over["state"], over["end_reason"], over["end_detail"]) == ("failed", "provider_error", ended["detail"])
+    assert portal.office.call(world.slots, lab) == 0
+
+
 async def test_a_shell_that_was_killed_from_outside_ends_the_session_with_its_exit_code(
     lab: Lab, sign_in: SignIn
 ) -> None:

@@ -91,25 +91,37 @@ class SessionHost:
         """Take a lease and begin to look after sessions. Safe to call again; returns the host's row."""
         async with self._starting:
             if self._row is None:
-                uid = secrets.token_hex(16)
-                # Engines' clients and journals block in threads; a hanging engine must not hold up the journals.
-                executor = ThreadPoolExecutor(BLOCKING_CALLS, thread_name_prefix="porthole-blocking")
-                asyncio.get_running_loop().set_default_executor(executor)
-                self._lock_file = await asyncio.to_thread(hold_lock, uid)
-                self._backends = keep_backends()
-                self._row = row = await in_database(
-                    actions.register_host,
-                    uid=uid,
-                    node=node_id(),
-                    pid=os.getpid(),
-                    address=settings.PORTHOLE_HOST_ADDRESS or f"http://127.0.0.1:{settings.PORT}",
-                )
+                self._row = row = await self._register()
                 self._own(self._watch_rows(row), "watch rows")
                 self._own(self._flush(), "flush")
                 self._own(self._listen(), "listen for nudges")
                 self._own(end_orphans(), "end what a dead process left")
                 self._own(self.screens.keep(self._printed), "keep keyframes of screens")
             return self._row
+
+    async def _register(self) -> HostRow:
+        """The host's row and its lock. A database that does not answer leaves nothing behind: the next socket tries
+        again, under another name, as the row may have been written all the same."""
+        if self._backends is None:
+            # Engines' clients and journals block in threads; a hanging engine must not hold up the journals.
+            executor = ThreadPoolExecutor(BLOCKING_CALLS, thread_name_prefix="porthole-blocking")
+            asyncio.get_running_loop().set_default_executor(executor)
+            self._backends = keep_backends()
+        uid = secrets.token_hex(16)
+        lock = await asyncio.to_thread(hold_lock, uid)
+        try:
+            row = await in_database(
+                actions.register_host,
+                uid=uid,
+                node=node_id(),
+                pid=os.getpid(),
+                address=settings.PORTHOLE_HOST_ADDRESS or f"http://127.0.0.1:{settings.PORT}",
+            )
+        except BaseException:
+            release_lock(uid, lock)
+            raise
+        self._lock_file = lock
+        return row
 
     async def stop(self) -> None:
         """End every session, seal its recording, give the lease back."""

@@ -4,18 +4,24 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import DatabaseError, connection
+from django.utils import timezone
 
 from sessions_app import actions, database, providers
 from sessions_app.backends.base import CleanupReport, Container, ExecRequest, ExecSink, ExecStream
 from sessions_app.backends.local import LocalBackend
 from sessions_app.database import THREADS, in_database
 from sessions_app.ending import EndOrder
+from sessions_app.host import SessionHost
 from sessions_app.hosted import HostedSession
+from sessions_app.liveness import is_dead
 from sessions_app.models import Session
+from sessions_app.models import SessionHost as SessionHostRow
 from sessions_app.providers import spec_of
 from sessions_app.record import SessionRecord
 from sessions_app.words import EndReason
@@ -171,3 +177,39 @@ async def _records(lab: Lab, count: int) -> Sequence[SessionRecord]:
 
 def _cannot_fail(error: Exception) -> None:
     raise error
+
+
+async def test_a_host_that_cannot_register_leaves_no_lock_and_no_threads_behind_however_often_it_tries(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register, broken = actions.register_host, True
+
+    def register_perhaps(**row: Any) -> SessionHostRow:
+        if broken:
+            raise DatabaseError("the database is away")
+        return register(**row)
+
+    monkeypatch.setattr(actions, "register_host", register_perhaps)
+    host = SessionHost()
+    with pytest.raises(DatabaseError):
+        await host.start()
+    descriptors, executor = _descriptors(), _executor()
+    for _ in range(3):
+        with pytest.raises(DatabaseError):
+            await host.start()
+    assert _descriptors() == descriptors
+    assert _executor() is executor
+    assert not list((Path(settings.DATA_DIR) / "hosts").iterdir())
+    broken = False
+    row = await host.start()
+    assert not await in_database(is_dead, row, timezone.now())
+    await host.stop()
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _executor() -> object:
+    """The threads that blocking calls use."""
+    return asyncio.get_running_loop()._default_executor  # type: ignore[attr-defined]

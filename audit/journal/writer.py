@@ -39,6 +39,7 @@ class JournalWriter:
         self._timeline_size = timeline_size
         self._started = monotonic_ns()
         self._torn = False
+        self._synced: tuple[int, int] | None = None
         # fsync in another thread must not meet a descriptor that `close` has let go (and somebody else got).
         self._closing = threading.Lock()
 
@@ -125,12 +126,18 @@ class JournalWriter:
         self._timeline_size += len(line)
 
     def sync(self) -> None:
-        """fsync both files, and the folder that names them. The one method that another thread may call."""
+        """fsync both files, and the folder that names them, unless nothing was appended since. The one method that
+        another thread may call."""
         with self._closing, explained():
             if self._output < 0:
                 raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            # Looked at first: what is appended from here on is for the next time. Every append makes it longer.
+            written = self._offset, self._timeline_size
+            if written == self._synced:
+                return
             for descriptor in (self._output, self._timeline, self._directory):
                 os.fsync(descriptor)
+            self._synced = written
 
     def close(self) -> None:
         """Sync and close; lets go of the lock. Safe to call twice."""

@@ -1,5 +1,6 @@
 """The writer and the reader of a journal."""
 
+import errno
 import json
 import os
 import stat
@@ -259,3 +260,37 @@ def test_one_output_is_two_system_calls(folder: Path, monkeypatch: pytest.Monkey
         monkeypatch.setattr(os, name, counted(name, calls))
     writer.output(b"x")
     assert calls == ["pwrite", "pwrite"]
+
+
+def test_a_journal_to_which_nothing_was_added_is_not_synced_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = JournalWriter.create(folder, header())
+    calls: list[str] = []
+    monkeypatch.setattr(os, "fsync", counted("fsync", calls))
+
+    def syncs() -> int:
+        calls.clear()
+        writer.sync()
+        return len(calls)
+
+    assert (syncs(), syncs()) == (3, 0), "output, timeline and folder; then there is nothing new"
+    for append in (lambda: writer.output(b"x"), lambda: writer.resize(1, 2), lambda: writer.gap(5)):
+        append()
+        assert (syncs(), syncs()) == (3, 0)
+
+
+def test_a_sync_that_failed_is_made_up_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = JournalWriter.create(folder, header())
+
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", refuse)
+        with pytest.raises(JournalError):
+            writer.sync()
+    calls: list[str] = []
+    monkeypatch.setattr(os, "fsync", counted("fsync", calls))
+    writer.sync()
+    assert len(calls) == 3

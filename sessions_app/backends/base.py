@@ -27,6 +27,9 @@ READ_SIZE = 64 * 1024
 WRITE_HIGH_WATER = 256 * 1024
 """Bytes that may wait in a stream's own write buffer before `drain` waits."""
 
+MAX_ANSWER = 32 * 1024 * 1024
+"""Bytes of one answer of a provider's API, a list of containers say, unpacked. An exec's stream has no such end."""
+
 SESSION_VARIABLE = "PORTHOLE_SESSION_ID"
 """Set to the session's uid in every process of a session; the mark by which they are found again."""
 
@@ -68,6 +71,17 @@ class CommandNotFound(BackendError):
     """The container has no such program; for a detected shell: it has none at all."""
 
     code = "no_shell"
+
+
+class AnswerTooLong(BackendError):
+    """The provider's API says more than the portal takes."""
+
+    def __init__(self) -> None:
+        limit = MAX_ANSWER // 2**20
+        super().__init__(
+            f"The provider answered with more than {limit} MiB, which the portal does not take. "
+            "Select fewer containers, or check the provider's address."
+        )
 
 
 class InvalidTarget(BackendError):

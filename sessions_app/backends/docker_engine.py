@@ -22,6 +22,8 @@ from requests.adapters import HTTPAdapter
 from sessions_app.backends.base import (
     CALL_TIMEOUT,
     CONNECT_TIMEOUT,
+    MAX_ANSWER,
+    AnswerTooLong,
     BackendError,
     CommandNotFound,
     ContainerGone,
@@ -185,12 +187,31 @@ class Engine:
         client = docker.APIClient(self.address.base_url, version=version, timeout=int(CONNECT_TIMEOUT))
         # The exec connection knows no proxy of the environment, so the other calls do not either.
         client.trust_env = False
+        client.hooks["response"].append(_bounded)
         if self.address.tls is not None:
             client.mount("https://", _ContextAdapter(self.address.tls))
         return client
 
     async def _run(self, function: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+
+
+def _bounded(response: requests.Response, *, stream: bool = False, **_: Any) -> None:
+    """Stop reading an answer that has no end: `requests` itself takes whatever comes."""
+    if stream:
+        return
+    read = response.raw.stream
+
+    def counted(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+        size = 0
+        for piece in read(*args, **kwargs):
+            size += len(piece)
+            if size > MAX_ANSWER:
+                response.close()
+                raise AnswerTooLong
+            yield piece
+
+    response.raw.stream = counted  # type: ignore[method-assign]  # of this one response
 
 
 class _ContextAdapter(HTTPAdapter):

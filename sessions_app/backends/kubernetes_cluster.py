@@ -17,7 +17,14 @@ from kubernetes.aio.client import ApiClient, Configuration, VersionApi
 from kubernetes.aio.client.exceptions import OpenApiException
 from yarl import URL
 
-from sessions_app.backends.base import CALL_TIMEOUT, CONNECT_TIMEOUT, Container, ProviderMisconfigured
+from sessions_app.backends.base import (
+    CALL_TIMEOUT,
+    CONNECT_TIMEOUT,
+    MAX_ANSWER,
+    AnswerTooLong,
+    Container,
+    ProviderMisconfigured,
+)
 from sessions_app.backends.kubernetes_access import ClusterAccess
 from sessions_app.backends.kubernetes_errors import MALFORMED, NO_API_SERVER, explain, explain_status, reading
 from sessions_app.backends.launch import where
@@ -28,9 +35,6 @@ PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 MAX_MESSAGE = 4 * 1024 * 1024
 """Bytes of one message of an exec. API servers send 32 KiB at a time; whoever sends more wants to fill our memory."""
 
-MAX_ANSWER = 8 * 1024 * 1024
-"""Bytes of one answer to `send`: etcd keeps objects below 1.5 MiB, and a list here has few of them."""
-
 CLOSE_TIMEOUT = 0.5
 """Seconds an exec's WebSocket waits for the other side's close frame."""
 
@@ -38,6 +42,24 @@ logger = logging.getLogger(__name__)
 
 Asked = ParamSpec("Asked")
 Result = TypeVar("Result")
+
+
+class _BoundedResponse(aiohttp.ClientResponse):
+    """Stops reading an answer that has no end: aiohttp itself takes whatever comes."""
+
+    async def read(self) -> bytes:
+        if self._body is None:
+            body = bytearray()
+            try:
+                async for piece in self.content.iter_any():
+                    body += piece
+                    if len(body) > MAX_ANSWER:
+                        raise AnswerTooLong
+            except BaseException:
+                self.close()
+                raise
+            self._body = bytes(body)
+        return self._body
 
 
 class Cluster:
@@ -58,7 +80,7 @@ class Cluster:
                 tls_server_name=self.access.server_name or None,
                 proxy=self.access.proxy or None,
                 # The portal's own proxy and netrc are not for an address that a tenant has chosen.
-                client_session_kwargs={"trust_env": False},
+                client_session_kwargs={"trust_env": False, "response_class": _BoundedResponse},
             )
             if self.access.token is not None:
                 token = self.access.token
@@ -107,7 +129,7 @@ class Cluster:
                 proxy=self.access.proxy or None,
                 server_hostname=self.access.server_name or None,
             ) as answer:
-                told = json.loads(await _bounded(answer))
+                told = json.loads(await answer.read())
                 if answer.status >= 400:
                     raise explain_status(answer.status, str(told.get("message", "")), about)
                 return dict(told)
@@ -156,18 +178,9 @@ class Cluster:
         if self._session is None:
             # No limit: each exec holds its connection for as long as it lives.
             connector = aiohttp.TCPConnector(ssl=self._tls, limit=0)
-            self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
+            self._session = aiohttp.ClientSession(connector=connector, response_class=_BoundedResponse, trust_env=False)
         return self._session
 
     def _headers(self) -> dict[str, str]:
         token = self.access.token
         return {"Authorization": f"Bearer {token.current()}"} if token is not None else {}
-
-
-async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for part in answer.content.iter_any():
-        body += part
-        if len(body) > MAX_ANSWER:
-            raise ValueError("an answer that is too long")
-    return bytes(body)

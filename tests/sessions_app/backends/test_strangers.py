@@ -19,6 +19,7 @@ from aiohttp import web
 
 from sessions_app.backends import kubernetes_stream, open_backend
 from sessions_app.backends.base import (
+    AnswerTooLong,
     Backend,
     BackendError,
     Container,
@@ -125,6 +126,31 @@ async def test_neither_the_address_nor_the_body_of_an_error_is_told(
         assert address.partition(":")[2] not in sentence
         assert re.search(r"\w{3,}.*\.$", sentence)
     assert SECRET in caplog.text
+
+
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("kind", ["docker", "kubernetes"])
+async def test_an_answer_without_end_is_given_up_and_nothing_of_it_is_kept(kind: str, status: int) -> None:
+    """Packed, too: a thousandth of it travels."""
+    piece, sent = b"[" + b" " * (1024 * 1024 - 1), 0
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        if request.path.endswith("/version"):
+            return web.json_response({"ApiVersion": "1.41"})
+        response = web.StreamResponse(status=status, headers={"Content-Type": "application/json"})
+        response.enable_compression(web.ContentCoding.gzip)
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            while sent < 512:
+                await response.write(piece)
+                sent += 1
+        return response
+
+    async with served(handle) as address, reached(kind, address) as backend:
+        with pytest.raises(AnswerTooLong, match="more than 32 MiB"):
+            await backend.containers(Selector("default", "name", "*"))
+    assert sent < 512
 
 
 @pytest.mark.parametrize("kind", ["docker", "kubernetes"])

@@ -167,6 +167,7 @@ CHANNEL_LAYERS: dict[str, Any] = {
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = False
+FORMAT_MODULE_PATH = "portal.formats"
 USE_TZ = True
 
 # Third-party front-end files stay where npm put them; only what a page asks for is named here.

@@ -126,3 +126,13 @@ def test_a_list_takes_the_same_queries_however_long_it_is(acme: Tenant, page: st
             client.get(f"/admin/audit/{page}/")
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_times_are_shown_to_the_second_and_pages_have_the_portals_icon(acme: Tenant) -> None:
+    event = record(action=Action.CREATED, actor=PORTAL, organization=acme.organization)
+    client = signed_in(acme.users[Role.OWNER])
+    shown = event.at.strftime("%Y-%m-%d %H:%M:%S")
+    for page in ("", f"{event.pk}/change/"):
+        content = client.get(f"/admin/audit/event/{page}").content.decode()
+        assert shown in content
+        assert '<link rel="icon" href="/static/img/logo.svg"' in content

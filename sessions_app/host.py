@@ -109,14 +109,9 @@ class SessionHost:
             self._backends = keep_backends()
         uid = secrets.token_hex(16)
         lock = await asyncio.to_thread(hold_lock, uid)
+        address = settings.PORTHOLE_HOST_ADDRESS or f"http://127.0.0.1:{settings.PORT}"
         try:
-            row = await in_database(
-                actions.register_host,
-                uid=uid,
-                node=node_id(),
-                pid=os.getpid(),
-                address=settings.PORTHOLE_HOST_ADDRESS or f"http://127.0.0.1:{settings.PORT}",
-            )
+            row = await in_database(actions.register_host, uid=uid, node=node_id(), pid=os.getpid(), address=address)
         except BaseException:
             release_lock(uid, lock)
             raise

@@ -20,10 +20,10 @@ from portal.permissions import Permission
 from portal.querysets import AnyUser
 from sessions_app.access import access_recorded_session, access_session
 from sessions_app.models import Session
+from sessions_app.page_texts import ENDINGS, ending_of
 from sessions_app.querysets import PERMISSION_OF_KIND
 from sessions_app.streams import SORTS, parse_sort, sorted_by
 from sessions_app.views_console import console_offer, offer_of
-from sessions_app.wording import ENDINGS, ending_of
 from sessions_app.words import LIVE, OVER, Kind, State
 
 ROWS_A_PAGE = 50

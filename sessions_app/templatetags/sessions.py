@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString, mark_safe
 from portal.models import ProviderKind, Service
 from portal.templatetags.porthole import NOW, ago
 from sessions_app.models import Session
-from sessions_app.wording import STATES, ending_of
+from sessions_app.page_texts import STATES, ending_of
 from sessions_app.words import LIVE, OVER, State
 
 register = template.Library()

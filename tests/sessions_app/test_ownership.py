@@ -91,7 +91,7 @@ async def test_what_a_row_says_of_its_controller_is_mended_when_a_note_was_lost_
     assert portal.office.call(world.row, held)["detach_expires_at"] is None, "its end is off"
     row = portal.office.call(world.row, left)
     assert row["detach_expires_at"] - row["detached_at"] == timedelta(seconds=row["reconnect_grace"])
-    assert not row["detach_asked"]
+    assert row["detach_cause"] == "lost"
 
 
 async def _in_state(client: Client, uid: str, state: str) -> bool:

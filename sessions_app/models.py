@@ -33,6 +33,13 @@ class Session(models.Model):
     uid = models.CharField(max_length=32, unique=True)
     organization = models.ForeignKey("portal.Organization", on_delete=models.CASCADE, related_name="sessions")
     service = models.ForeignKey("portal.Service", null=True, on_delete=models.SET_NULL, related_name="sessions")
+    provider = models.ForeignKey(
+        "portal.Provider",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="Where its container is, also once the service is deleted.",
+    )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="shell_sessions"
     )

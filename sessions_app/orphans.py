@@ -72,12 +72,12 @@ def _orphans() -> list[Orphan]:
 
 def _described(sessions: SessionQuerySet) -> list[Orphan]:
     found: list[Orphan] = []
-    for session in sessions.select_related("organization", "service__stack__provider"):
-        if session.service is None:
-            found.append((session, None, "The service was deleted."))
+    for session in sessions.select_related("organization", "provider"):
+        if session.provider is None:
+            found.append((session, None, "The provider was deleted."))
             continue
         try:
-            found.append((session, spec_of(session.service.stack.provider), ""))
+            found.append((session, spec_of(session.provider), ""))
         except BackendError as error:
             found.append((session, None, str(error)))
     return found

@@ -169,7 +169,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
     def uncleaned(self, now: datetime) -> Self:
         """Those that are over and whose processes are still to be looked for."""
-        return self.filter(cleanup_until__gt=now, service__isnull=False)
+        return self.filter(cleanup_until__gt=now, provider__isnull=False)
 
     def with_uids(self, uids: Iterable[str]) -> Self:
         """Those of these uids."""

@@ -38,11 +38,10 @@ def _unfinished() -> list[Unfinished]:
     """By provider. In another order each time, so that a container that hangs does not keep the others waiting."""
     sessions = Session.objects.uncleaned(timezone.now()).order_by("?")
     found: dict[int, Unfinished] = {}
-    for session in sessions.select_related("organization", "service__stack__provider")[:AT_MOST]:
-        assert session.service is not None
-        provider = session.service.stack.provider
+    for session in sessions.select_related("organization", "provider")[:AT_MOST]:
+        assert session.provider is not None
         try:
-            _, waiting = found.setdefault(provider.pk, (spec_of(provider), []))
+            _, waiting = found.setdefault(session.provider.pk, (spec_of(session.provider), []))
         except BackendError:
             continue  # its credentials cannot be read now
         waiting.append(session)

@@ -51,12 +51,12 @@ async def end_vanished() -> int:
 
 def _places() -> list[_Place]:
     running = Session.objects.matching(states=[State.ACTIVE, State.DETACHED]).filter(
-        end_requested="", service__isnull=False
+        end_requested="", provider__isnull=False
     )
     places: dict[int, _Place] = {}
-    for session in running.select_related("organization", "service__stack__provider"):
-        assert session.service is not None
-        provider = session.service.stack.provider
+    for session in running.select_related("organization", "provider"):
+        assert session.provider is not None
+        provider = session.provider
         try:
             place = places.get(provider.pk) or _Place(spec_of(provider))
         except BackendError:

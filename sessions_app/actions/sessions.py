@@ -102,6 +102,7 @@ def open_session(*, user: "User", wanted: NewSession, actor: Actor, api_token: "
                 uid=new_uid(wanted.kind, wanted.via),
                 organization=service.organization,
                 service=service,
+                provider=service.stack.provider,
                 user=user,
                 api_token=api_token,
                 kind=wanted.kind,

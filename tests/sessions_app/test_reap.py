@@ -171,6 +171,24 @@ async def test_the_sessions_of_a_killed_process_are_ended_sealed_and_their_place
     assert portal.office.call(world.slots, lab) == 0
 
 
+async def test_what_a_killed_process_left_is_ended_although_the_service_was_deleted(
+    portal: Portal, lab: Lab, sign_in: SignIn, doomed: WebProcess
+) -> None:
+    # It outlives the terminal, which goes with the process that held it.
+    stays = "trap : HUP; printf seen; while :; do sleep 1; done"
+    uid, terminal = await sign_in(lab, at=doomed.url).shell("sh", "-c", stays)
+    await terminal.until(b"seen")
+    os.kill(doomed.process.pid, signal.SIGKILL)
+    doomed.process.wait()
+    portal.office.call(world.delete_service, lab)
+    assert processes_of(uid)
+    portal.office.call(world.reap)
+    assert not processes_of(uid)
+    row = portal.office.call(world.row, uid)
+    assert (row["state"], row["end_reason"]) == ("stopped", "host_lost")
+    assert "killed" in [process["outcome"] for process in row["cleanup"]["processes"]]
+
+
 async def test_a_process_that_is_asked_to_stop_ends_its_sessions_and_says_so(
     portal: Portal, lab: Lab, sign_in: SignIn, doomed: WebProcess
 ) -> None:

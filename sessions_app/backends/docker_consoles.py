@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sessions_app.backends import names
-from sessions_app.backends.base import BackendError, CommandNotFound, Container, ContainerGone
+from sessions_app.backends.base import BackendError, CommandNotFound, Container, ContainerGone, ProviderUnreachable
 from sessions_app.backends.consoles import (
     DEADLINE,
     INSTALLATION,
@@ -24,6 +24,9 @@ from sessions_app.backends.consoles import (
 from sessions_app.backends.docker_console_config import console_config, further_networks
 from sessions_app.backends.docker_engine import Engine, reading, text
 from sessions_app.backends.docker_pull import pull
+
+START_WAIT = 30.0
+"""Seconds an engine may take to start a container after a call to do so was given up."""
 
 REMOVAL_WAIT = 5.0
 """Seconds an engine may take to be done with a removal that it has begun."""
@@ -109,12 +112,28 @@ class DockerConsoles(Consoles):
         for network in networks:
             await self._engine.call("connect_container_to_network", identifier, network)
         try:
-            await self._engine.call("start", identifier)
+            await self._begin(identifier)
         except CommandNotFound as error:
             raise CommandNotFound(
                 f"The image {shown} has no shell. A console needs one (sh and sleep): choose another image or tag."
             ) from error
         return Container(container_name=request.name, id=identifier, image=shown)
+
+    async def _begin(self, identifier: str) -> None:
+        """Start it. An engine under load takes longer over that than any call may take, and goes on with it."""
+        try:
+            await self._engine.call("start", identifier)
+        except ProviderUnreachable:
+            deadline = time.monotonic() + START_WAIT
+            while not await self._runs(identifier):
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(POLL)
+
+    async def _runs(self, identifier: str) -> bool:
+        inspected = await self._engine.call("inspect_container", identifier)
+        with reading():
+            return bool(inspected["State"]["Running"])
 
     async def _removed_by_itself(self, name: str) -> Removal | None:
         """What became of a container that the engine may be removing; None if it is not."""

@@ -93,7 +93,10 @@ class KubernetesConsoles(Consoles):
         wanted = f"{INSTALLATION}={names.pod_container(installation)},{SESSION}"
         for namespace in sorted(names.namespace(each) for each in set(namespaces)):
             path = f"/api/v1/namespaces/{namespace}/pods"
-            listed = await self._cluster.send(f"pods of {namespace}", "GET", path, labelSelector=wanted, limit=PAGE)
+            try:
+                listed = await self._cluster.send(f"pods of {namespace}", "GET", path, labelSelector=wanted, limit=PAGE)
+            except ProviderRefused:
+                continue  # Where it may not even look, it has made none.
             with reading():
                 found += [_found(pod, namespace) for pod in listed["items"] if not _is_leaving(pod)]
         return found

@@ -22,4 +22,8 @@ class Migration(migrations.Migration):
             name='console',
             field=models.JSONField(blank=True, default=dict, help_text='Of a console: what was asked for, and the container it is made like.'),
         ),
+        migrations.AddIndex(
+            model_name='session',
+            index=models.Index(fields=['organization', 'kind'], name='session_of_kind'),
+        ),
     ]

@@ -261,6 +261,8 @@ async def test_consoles_take_a_role_of_their_own_and_no_more(
         apply("role-consoles.yaml")
         container = await consoles.create(request, nobody)
         assert "hi" in await shell(backend, request, container, "echo", "hi")
+        found = await consoles.left(INSTALLATION, ["kube-system", namespace])
+        assert [each.session_uid for each in found] == [request.session_uid], "one namespace that is closed hides none"
         assert await consoles.remove(request.session_uid, namespace) is Removal.REMOVED
         await backend.close()
     finally:

@@ -69,12 +69,11 @@ def further_networks(inspected: Mapping[str, Any]) -> list[str]:
 def _host_config(request: ConsoleRequest, inspected: Mapping[str, Any]) -> dict[str, Any]:
     theirs = inspected["HostConfig"]
     kept = {key: value for key, value in theirs.items() if key not in _NOT_TAKEN_OVER}
-    temporary = [mount for mount in theirs.get("Mounts") or [] if mount.get("Type") == "tmpfs"]
     return kept | {
         "AutoRemove": True,
         "RestartPolicy": {"Name": "no"},
         "LogConfig": {"Type": "none"},
-        "Mounts": [*temporary, *_mounts(inspected)],
+        "Mounts": _mounts(inspected),
         "Memory": request.memory,
         "MemorySwap": request.memory,
         "NanoCpus": request.millicpus * 1_000_000,
@@ -82,13 +81,18 @@ def _host_config(request: ConsoleRequest, inspected: Mapping[str, Any]) -> dict[
 
 
 def _mounts(inspected: Mapping[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    """What is mounted now. What was asked for as a mount is asked for in the same words: they may narrow it."""
+    asked = {mount["Target"]: mount for mount in inspected["HostConfig"].get("Mounts") or []}
+    found: list[dict[str, Any]] = [mount for mount in asked.values() if mount.get("Type") == "tmpfs"]
     for mount in inspected.get("Mounts") or []:
-        common = {"Target": mount["Destination"], "ReadOnly": not mount.get("RW", True)}
-        if mount["Type"] == "bind":
+        target = mount["Destination"]
+        common = {"Target": target, "ReadOnly": not mount.get("RW", True)}
+        if target in asked and mount["Type"] != "tmpfs":
+            # The service's data goes on when the console goes: so also a volume without a name is named.
+            found.append({**asked[target], "Source": asked[target].get("Source") or mount.get("Name", "")})
+        elif mount["Type"] == "bind":
             options = {"Propagation": mount.get("Propagation") or "rprivate"}
             found.append({"Type": "bind", "Source": mount["Source"], "BindOptions": options, **common})
         elif mount["Type"] == "volume":
-            # Named, also those that have no name of their own: the service's data goes on when the console goes.
             found.append({"Type": "volume", "Source": mount["Name"], "VolumeOptions": {"NoCopy": True}, **common})
     return found

@@ -158,6 +158,18 @@ async def test_a_console_that_waits_says_why_and_can_be_called_off(
 
 
 @pytest.mark.docker
+async def test_a_console_whose_container_is_killed_is_over(
+    embedded: Installation, sign_in: SignIn, container: Place, docker_engine: DockerEngine, exists: Exists
+) -> None:
+    api = await sign_in(embedded)
+    terminal = await _console(api, await add_service_to(embedded, "docker"), container)
+    docker_engine.client.containers.get(f"porthole-{terminal.uid}").kill()
+    assert (await terminal.frame("ended", within=30))["reason"] == "target_gone"
+    assert (await api.ended(terminal.uid))["end_reason"] == "target_gone"
+    await _gone(exists, terminal.uid)
+
+
+@pytest.mark.docker
 async def test_a_console_ends_when_its_hours_are_over(
     embedded: Installation, sign_in: SignIn, container: Place, exists: Exists
 ) -> None:

@@ -62,6 +62,25 @@ def test_a_docker_console_has_environment_mounts_networks_and_user_and_a_size_of
     assert (host["NetworkMode"], further_networks(theirs)) == ("shop_default", ["backend"])
 
 
+def test_a_part_of_a_volume_stays_a_part_and_one_without_a_name_is_the_same_one() -> None:
+    asked = [
+        {"Type": "volume", "Source": "data", "Target": "/data", "VolumeOptions": {"Subpath": "shop"}},
+        {"Type": "volume", "Target": "/cache"},
+        {"Type": "tmpfs", "Target": "/tmp"},
+    ]
+    theirs = running(Mounts=asked)
+    theirs["Mounts"] += [
+        {"Type": "volume", "Name": "0123", "Destination": "/cache", "RW": True},
+        {"Type": "tmpfs", "Source": "", "Destination": "/tmp", "RW": True},
+    ]
+    mounts = console_config(REQUEST, theirs, OWN_IMAGE, "sha256:1")["HostConfig"]["Mounts"]
+    by_target = {mount["Target"]: mount for mount in mounts}
+    assert len(mounts) == len(by_target) == 4
+    assert by_target["/data"] == asked[0]
+    assert by_target["/cache"]["Source"] == "0123"
+    assert by_target["/tmp"]["Type"] == "tmpfs"
+
+
 TEMPLATE: dict[str, Any] = {
     "metadata": {"labels": {"app": "web"}, "annotations": {"prometheus.io/scrape": "true", "apparmor/main": "strict"}},
     "spec": {

@@ -11,7 +11,15 @@ import pytest
 import yaml
 
 from sessions_app.backends import open_backend
-from sessions_app.backends.base import Backend, BackendError, CommandNotFound, Container, ExecRequest, Selector
+from sessions_app.backends.base import (
+    Backend,
+    BackendError,
+    CommandNotFound,
+    Container,
+    ExecRequest,
+    ProviderUnreachable,
+    Selector,
+)
 from sessions_app.backends.consoles import (
     ConsoleNotStarted,
     ConsoleRequest,
@@ -20,6 +28,8 @@ from sessions_app.backends.consoles import (
     Removal,
     retagged,
 )
+from sessions_app.backends.docker_consoles import DockerConsoles
+from sessions_app.backends.docker_engine import Address, Engine
 from tests.sessions_app.backends.conftest import DOCKER, KUBERNETES
 from tests.sessions_app.backends.console_places import (
     INSTALLATION,
@@ -195,6 +205,29 @@ async def test_an_image_that_is_not_there_is_pulled(docker_consoles: ConsolePlac
         assert f"pulling the image {name}:1." in told
     await consoles.remove(request.session_uid, "")
     at.place.engine.images.remove(f"{name}:1", force=True)
+    await backend.close()
+
+
+class TardyEngine(Engine):
+    """The real engine, whose answer to `start` comes later than anybody waits for it."""
+
+    async def call(self, method: str, *args: Any, about: str = "", **kwargs: Any) -> Any:
+        answer = await super().call(method, *args, about=about, **kwargs)
+        if method == "start":
+            raise ProviderUnreachable("The Docker Engine did not answer in time.")
+        return answer
+
+
+@pytest.mark.docker
+async def test_a_start_that_takes_an_engine_longer_than_a_call_may_take_goes_on(docker_consoles: ConsolePlace) -> None:
+    at = docker_consoles
+    assert isinstance(at.place, DockerPlace)
+    engine = TardyEngine(Address.parse({"host": at.place.host}, {}))
+    request = at.request()
+    container = await DockerConsoles(engine).create(request, nobody)
+    backend = at.backend()
+    assert "hi" in await shell(backend, request, container, "echo", "hi")
+    await engine.close()
     await backend.close()
 
 

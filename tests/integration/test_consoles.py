@@ -213,6 +213,21 @@ async def test_after_kill_9_the_next_start_removes_every_console(
         await _gone(exists, terminal.uid)
 
 
+@pytest.mark.kubernetes
+async def test_a_console_that_does_not_start_in_time_is_given_up_with_what_it_waited_for(
+    install: Install, sign_in: SignIn, pod: Place, exists: Exists
+) -> None:
+    installation = install(PORTHOLE_CONSOLE_TIMEOUT="3")
+    api = await sign_in(installation, installation.start_web())
+    service = await add_service_to(installation, "kubernetes", console_memory_max=1000)
+    session = await api.open(service, **SMALL | {"memory": 900}, **pod.target)
+    terminal = Terminal(api, session["uid"])
+    ended = await terminal.connect(session["ticket"], offset=None, within=START)
+    assert (ended["reason"], ended["code"]) == ("provider_error", "console_not_started")
+    assert ended["detail"].startswith("The console did not start within 3 seconds: no node of the cluster can take it")
+    await _gone(exists, terminal.uid)
+
+
 @pytest.mark.docker
 async def test_a_restart_on_purpose_removes_every_console(
     install: Install, sign_in: SignIn, container: Place, exists: Exists

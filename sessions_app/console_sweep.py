@@ -5,13 +5,14 @@ An engine may serve several portals. Each looks only for containers with its own
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import timedelta
 
-from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from portal.models import Organization, ProviderKind, Stack
+from portal.models import Organization, Provider
 from sessions_app import actions
 from sessions_app.backends.base import BackendError
 from sessions_app.backends.consoles import Consoles, FoundConsole, Removal, name_of
@@ -35,20 +36,23 @@ REMOVE_TIMEOUT = 15.0
 MOST = 200
 """Consoles of one provider that one sweep removes."""
 
+MEMORY = timedelta(days=31)
+"""Consoles live for 30 days at most (`portal.consoles`), so an older session has none to look for."""
+
 WHY = "left behind"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Place:
     """A provider, whose it is, and the namespaces of it in which there can be consoles."""
 
     spec: ProviderSpec
     organization: Organization
-    namespaces: set[str] = field(default_factory=set)
+    namespaces: set[str]
 
 
 async def sweep_consoles() -> int:
-    """Look at every provider of an organization that ever had a console. Returns how many consoles were removed."""
+    """Look at every provider that had a console of late. Returns how many consoles were removed."""
     installation = await in_database(actions.installation_uid)
     places = await in_database(_places)
     pool, turn = BackendPool(), asyncio.Semaphore(AT_ONCE)
@@ -68,19 +72,20 @@ async def sweep_consoles() -> int:
 
 
 def _places() -> list[_Place]:
-    consoles = Session.objects.filter(organization=OuterRef("organization"), kind=Kind.CONSOLE)
-    stacks = Stack.objects.filter(Exists(consoles)).exclude(provider__kind=ProviderKind.LOCAL)
-    places: dict[int, _Place] = {}
-    for stack in stacks.select_related("provider__organization"):
-        provider = stack.provider
+    """Where a console can still be, also of a stack that was deleted since: two queries."""
+    recent = Session.objects.filter(
+        kind=Kind.CONSOLE, created_at__gt=timezone.now() - MEMORY, provider__isnull=False
+    ).order_by()
+    namespaces: dict[int, set[str]] = defaultdict(set)
+    for key, namespace in recent.values_list("provider", "namespace").distinct():
+        namespaces[key].add(namespace)
+    places: list[_Place] = []
+    for provider in Provider.objects.filter(pk__in=namespaces).select_related("organization"):
         try:
-            place = places.get(provider.pk) or _Place(spec_of(provider), provider.organization)
+            places.append(_Place(spec_of(provider), provider.organization, namespaces[provider.pk]))
         except BackendError:
             continue  # its credentials cannot be read, so nothing can be done there
-        places[provider.pk] = place
-        if provider.kind == ProviderKind.KUBERNETES:
-            place.namespaces.add(stack.namespace)
-    return list(places.values())
+    return places
 
 
 async def _sweep(pool: BackendPool, place: _Place, installation: str) -> int:

@@ -116,8 +116,8 @@ class Session(models.Model):
         indexes = [
             models.Index(fields=["organization", "-id"], name="session_of_organization"),
             models.Index(fields=["user", "-id"], name="session_of_user"),
-            # The sweep asks every half minute which organizations ever had a console.
-            models.Index(fields=["organization", "kind"], name="session_of_kind"),
+            # The sweep asks every half minute where there were consoles of late.
+            models.Index(fields=["kind", "created_at"], name="session_of_kind"),
             models.Index(
                 fields=["cleanup_until"], condition=Q(cleanup_until__isnull=False), name="session_to_clean_up"
             ),

@@ -24,6 +24,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='session',
-            index=models.Index(fields=['organization', 'kind'], name='session_of_kind'),
+            index=models.Index(fields=['kind', 'created_at'], name='session_of_kind'),
         ),
     ]

@@ -7,6 +7,7 @@ ends the export with a line that says so: the response has begun, so an error co
 import codecs
 import json
 import logging
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,6 @@ from pathlib import Path
 from audit.journal import (
     JournalError,
     JournalHeader,
-    TimelineEvent,
     output_size,
     read_header,
     read_output,
@@ -23,6 +23,8 @@ from audit.journal import (
 from audit.transcripts import Transcript
 
 logger = logging.getLogger(__name__)
+
+_BARE_NEWLINE = re.compile(r"(?<!\r)\n")
 
 CHUNK = 64 * 1024
 """Bytes of output in memory at a time."""
@@ -41,8 +43,9 @@ def damage_notice(error: JournalError) -> str:
 def cast(folder: Path) -> Iterator[bytes]:
     """The session as asciicast v2: a header line, then one event a line.
 
-    Characters and their bytes are joined across events; what is no UTF-8 becomes U+FFFD. Raises `JournalError` before
-    the first line if there is no journal to read.
+    Characters and their bytes are joined across events; what is no UTF-8 becomes U+FFFD. Where there was no terminal,
+    stdout and stderr stand in it in the order in which they came, and lines get the carriage return that a terminal
+    would have added. Raises `JournalError` before the first line if there is no journal to read.
     """
     header = read_header(folder)
     return _cast(folder, header)
@@ -61,7 +64,7 @@ def raw_output(folder: Path) -> Iterator[bytes]:
 
 def _cast(folder: Path, header: JournalHeader) -> Iterator[bytes]:
     yield _line(_cast_header(header))
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoders = _Decoders(tty=header.tty)
     at = 0.0
     try:
         for event in read_timeline(folder):
@@ -69,19 +72,43 @@ def _cast(folder: Path, header: JournalHeader) -> Iterator[bytes]:
             match event.code:
                 case "o":
                     for chunk in _chunks(folder, event.offset, int(event.value)):
-                        if text := decoder.decode(chunk):
+                        if text := decoders.decode(chunk):
                             yield _line([at, "o", text])
+                case "s":
+                    decoders.switch(event.value)
                 case "g":
                     notice = gap_notice(int(event.value))
-                    yield _line([at, "o", f"{decoder.decode(b'', final=True)}\r\n{notice}\r\n"])
+                    yield _line([at, "o", f"{decoders.finish()}\r\n{notice}\r\n"])
                     yield _line([at, "m", notice])
                 case _:
                     yield _line([at, event.code, event.value])
     except JournalError as error:
         logger.warning("%s: the export as asciicast ends early: %s", header.session_uid, error)
         yield _line([at, "m", damage_notice(error)])
-    if rest := decoder.decode(b"", final=True):
+    if rest := decoders.finish():
         yield _line([at, "o", rest])
+
+
+class _Decoders:
+    """Text of each stream: half a character of the one waits for its other half while the other one speaks."""
+
+    def __init__(self, *, tty: bool) -> None:
+        self._tty = tty
+        self._stream = "stdout"
+        self._of = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in ("stdout", "stderr")}
+
+    def switch(self, stream: object) -> None:
+        self._stream = str(stream)
+
+    def decode(self, data: bytes) -> str:
+        return self._for_a_terminal(self._of[self._stream].decode(data))
+
+    def finish(self) -> str:
+        """What is left of incomplete characters."""
+        return self._for_a_terminal("".join(decoder.decode(b"", final=True) for decoder in self._of.values()))
+
+    def _for_a_terminal(self, text: str) -> str:
+        return text if self._tty else _BARE_NEWLINE.sub("\r\n", text)
 
 
 def _cast_header(header: JournalHeader) -> dict[str, object]:
@@ -95,30 +122,33 @@ def _cast_header(header: JournalHeader) -> dict[str, object]:
 
 
 def _transcript(folder: Path, header: JournalHeader) -> Iterator[bytes]:
-    text = Transcript(header.cols)
+    # Without a terminal there are two streams, and no line of the one goes on in the other.
+    texts = {"stdout": Transcript(header.cols)}
+    if not header.tty:
+        texts["stderr"] = Transcript(header.cols)
+    stream = "stdout"
     try:
         for event in read_timeline(folder):
-            for line in _transcript_lines(text, folder, event):
-                yield line.encode()
+            match event.code:
+                case "o":
+                    for chunk in _chunks(folder, event.offset, int(event.value)):
+                        for line in texts.get(stream, texts["stdout"]).feed(chunk):
+                            yield line.encode()
+                case "s":
+                    stream = str(event.value)
+                case "g":
+                    for text in texts.values():
+                        yield from (line.encode() for line in text.end())
+                    yield f"{gap_notice(int(event.value))}\n".encode()
+                case "r":
+                    cols, _, _ = str(event.value).partition("x")
+                    if cols.isdecimal():
+                        texts["stdout"].resize(int(cols))
     except JournalError as error:
         logger.warning("%s: the export as text ends early: %s", header.session_uid, error)
         yield f"{damage_notice(error)}\n".encode()
-    for line in text.end():
-        yield line.encode()
-
-
-def _transcript_lines(text: Transcript, folder: Path, event: TimelineEvent) -> Iterator[str]:
-    match event.code:
-        case "o":
-            for chunk in _chunks(folder, event.offset, int(event.value)):
-                yield from text.feed(chunk)
-        case "g":
-            yield from text.end()
-            yield f"{gap_notice(int(event.value))}\n"
-        case "r":
-            cols, _, _ = str(event.value).partition("x")
-            if cols.isdecimal():
-                text.resize(int(cols))
+    for text in texts.values():
+        yield from (line.encode() for line in text.end())
 
 
 def _chunks(folder: Path, offset: int, length: int) -> Iterator[bytes]:

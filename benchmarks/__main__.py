@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import consoles, measure
+from benchmarks import consoles, measure, pipes
 from benchmarks.client import Portal
 from benchmarks.engine import Direct, container
 from benchmarks.server import PASSWORD, portal
@@ -56,6 +56,7 @@ def run(server: str, *, only_consoles: bool) -> Iterator[Row]:
         plain_speed, through_speed = measure.bulk(direct, client, service)
         ratio = f"{through_speed / plain_speed:.2f} x"
         yield Row("100 MiB of output", f"{plain_speed:.0f} MB/s", f"{through_speed:.0f} MB/s", ratio, "≥ 0.9 x")
+        yield from _pipe_rows(name, client, service, pid)
         yield from _console_rows(Path(folder), port, client, service)
 
 
@@ -69,6 +70,15 @@ def _console_rows(folder: Path, port: int, client: Portal, service: int) -> Iter
             plain, through = (each.at(0.5) for each in times)
             difference = f"{through - plain:+.0f} ms"
             yield Row(f"{what}, p50", f"{plain:.0f} ms", f"{through:.0f} ms", difference, f"≤ +{most} ms")
+
+
+def _pipe_rows(container: str, client: Portal, service: int, pid: int) -> Iterator[Row]:
+    rounds = [(pipes.plainly(container), *pipes.through(client, service, pid)) for _ in range(pipes.ROUNDS)]
+    plain, through = max(each[0] for each in rounds), max(each[1] for each in rounds)
+    what = "1 GB through `exec … cat`"
+    yield Row(what, f"{plain:.0f} MB/s", f"{through:.0f} MB/s", f"{through / plain:.2f} x", "≥ 0.25 x")
+    growth = max(each[2] for each in rounds)
+    yield Row(f"{what}, the portal's memory", "", f"+{growth:.0f} MiB", "", "flat")
 
 
 def _echo_rows(what: str, plain: measure.Times, through: measure.Times) -> Iterator[Row]:

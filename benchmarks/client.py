@@ -79,14 +79,18 @@ class Shell:
         while True:
             opcode, payload = self._frame()
             if opcode == OUTPUT:
-                self.offset += len(payload)
-                if self.offset - self._acked >= ACK_EVERY:
-                    self.ack()
+                self.took(len(payload))
                 return payload
             if opcode == PING:
                 self._send(PONG, payload)
             elif opcode == CLOSE:
                 raise EOFError("closed")
+
+    def took(self, size: int) -> None:
+        """So many bytes more are rendered."""
+        self.offset += size
+        if self.offset - self._acked >= ACK_EVERY:
+            self.ack()
 
     def ack(self) -> None:
         """Acknowledge everything received."""

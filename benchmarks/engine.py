@@ -1,6 +1,7 @@
 """The Docker API used directly: what everything is compared with."""
 
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -26,6 +27,14 @@ class Direct:
         raw: socket.socket = stream._sock
         raw.settimeout(60)
         return raw
+
+
+def docker_command() -> str:
+    """The docker command, which finds the engine by DOCKER_HOST."""
+    found = shutil.which("docker")
+    if found is None:
+        raise SystemExit("The docker command is not on the PATH; `exec` is compared with it.")
+    return found
 
 
 @contextmanager

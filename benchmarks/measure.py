@@ -143,18 +143,19 @@ def idle_memory(portal: Portal, service: int, pid: int) -> float:
     """KiB of resident memory that one attached, idle session costs."""
     warm = portal.shell(service)
     warm.output()
-    before = _resident(pid)
+    before = resident(pid)
     shells = []
     for _ in range(IDLE):
         shells.append(portal.shell(service))
         shells[-1].output()
-    after = _resident(pid)
+    after = resident(pid)
     for shell in [*shells, warm]:
         shell.close()
     return (after - before) / IDLE
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
+    """KiB of a process' memory that are resident."""
     status = Path(f"/proc/{pid}/status").read_text()
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert found

@@ -38,7 +38,7 @@ async def find_start(screens: Screens, hosted: HostedSession, live: LiveSession,
             raise FrameError("The offset lies beyond the session's output.")
         return Start(hello.offset)
     newest = max(0, end - REPLAY)
-    if hosted.attached_at is None:
+    if hosted.attached_at is None or not live.tty:
         return Start(newest)
     if not hello.screen or hosted.folder is None:
         return Start(newest, redraw=True)

@@ -17,7 +17,7 @@ from sessions_app.engine.viewer import Viewer
 from sessions_app.host import HostStopping, SessionHost
 from sessions_app.hosted import HostedSession
 from sessions_app.inbox import Gone, Inbox, Message
-from sessions_app.protocol import Ack, Close, Detach, FrameError, Hello, Leave, Ping, Resize, Stay
+from sessions_app.protocol import Ack, Close, Detach, Eof, FrameError, Hello, Leave, Ping, Resize, Stay
 from sessions_app.relay import relay
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class TerminalConsumer(AsyncConsumer):  # type: ignore[misc]
         session = connection.session
         hosted = host.find(session.uid)
         trouble = connection.trouble if hosted is None and hello.mode == "control" else None
-        if trouble is not None and await gave_up(session, trouble, socket):
+        if trouble is not None and await gave_up(session, trouble, socket, inbox):
             return
         if hosted is None and not connection.over and connection.spec is not None:
             if hello.mode == "watch":
@@ -108,7 +108,7 @@ class TerminalConsumer(AsyncConsumer):  # type: ignore[misc]
             await _refuse(socket, Close.SERVICE_RESTART, "The session is between two processes. Reconnect in a moment.")
             return
         offset = hello.offset if connection.may_read else None
-        await tell_the_end(session.uid, offset, hosted.last_words if hosted else "", socket)
+        await tell_the_end(session.uid, offset, hosted.last_words if hosted else "", socket, inbox)
 
     async def _attend(
         self, host: SessionHost, hosted: HostedSession, live: LiveSession, connection: Connection, hello: Hello,
@@ -179,6 +179,8 @@ async def _read(
         if data is not None:
             if len(data) > protocol.MAX_INPUT_FRAME:
                 raise FrameError("A frame of input may have 1 MiB.", Close.FRAME_TOO_LARGE)
+            if live.input.ended and viewer is live.controller:
+                raise FrameError('There was input after an "eof".')
             if live.feed(viewer, data):
                 return let_go(hosted.row, None)
             continue
@@ -189,6 +191,10 @@ async def _read(
             case Resize(cols, rows):
                 if viewer is live.controller:
                     live.resize(cols, rows)
+            case Eof():
+                if live.tty:
+                    raise FrameError("A terminal's input has no end: type Ctrl-D.")
+                live.end_input(viewer)
             case Stay():
                 if viewer is live.controller:
                     live.touch()

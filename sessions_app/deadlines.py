@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sessions_app.words import Detachment, EndReason, Kind, State
+from sessions_app.words import TERMINALS, Detachment, EndReason, Kind, State
 
 if TYPE_CHECKING:
     from sessions_app.models import Session
@@ -29,7 +29,8 @@ def overdue(session: "Session", now: datetime) -> tuple[EndReason, str] | None:
             last = session.last_activity_at
             if last is not None and now > last + timedelta(seconds=session.idle_timeout):
                 minutes = session.idle_timeout / 60
-                return EndReason.IDLE_TIMEOUT, f"Nothing was typed for {minutes:g} minutes."
+                what = "typed" if session.kind in TERMINALS else "read or printed"
+                return EndReason.IDLE_TIMEOUT, f"Nothing was {what} for {minutes:g} minutes."
     started = session.started_at
     if session.max_duration and started is not None and now > started + timedelta(seconds=session.max_duration):
         if session.kind == Kind.CONSOLE:

@@ -22,12 +22,13 @@ class Forewarning:
         """Warn the controller of what is near, once; of idleness again after each keystroke."""
         if live.controller is None:
             return
-        left = self._idle_timeout - (monotonic() - live.last_input)
+        left = self._idle_timeout - (monotonic() - live.last_activity)
         if left > min(AHEAD, self._idle_timeout / 2):
             self._told_idle = False
         elif not self._told_idle:
             self._told_idle = True
-            detail = "Nothing was typed for a while."
+            what = "typed" if live.tty else "read or printed"
+            detail = f"Nothing was {what} for a while."
             live.controller.tell(protocol.notice("idle_warning", detail, seconds=max(0, round(left))))
         if self._max_duration is None or self._told_duration:
             return

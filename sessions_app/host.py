@@ -41,7 +41,7 @@ from sessions_app.protocol import Close, Hello
 from sessions_app.providers import BackendPool, ProviderSpec, keep_backends
 from sessions_app.querysets import Verdict
 from sessions_app.screens import Screens
-from sessions_app.words import EndReason, Kind, State
+from sessions_app.words import TERMINALS, EndReason, State
 
 logger = logging.getLogger(__name__)
 
@@ -59,10 +59,6 @@ BLOCKING_CALLS = 48
 
 NUDGE_EXPIRY = 3600.0
 """Seconds after which the host joins the nudges' group again (a channel layer forgets members after a day)."""
-
-
-TYPED = frozenset({Kind.SHELL, Kind.CONSOLE})
-"""Kinds whose input a person types: only there do keys detach."""
 
 
 class HostStopping(Exception):
@@ -197,10 +193,14 @@ class SessionHost:
         cols, rows = (hello.cols, hello.rows) if control else (live.cols, live.rows)
         # What the first window gets is no replay: nobody has answered the program's questions in it yet.
         head = live.log.end if hosted.attached_at is not None else start.offset
-        if hello.detach_keys and connection.preferences.detach_keys and hosted.row.kind in TYPED:
+        if hello.detach_keys and connection.preferences.detach_keys and hosted.row.kind in TERMINALS:
             viewer.keys = DetachKeys()
-        pieces = len(start.screen)
-        viewer.tell(protocol.attached(live.uid, State.ACTIVE, start.offset, cols, rows, head=head, screens=pieces))
+        piped = None if live.tty else protocol.Piped(viewer.stream, live.input.accepted)
+        viewer.tell(
+            protocol.attached(
+                live.uid, State.ACTIVE, start.offset, cols, rows, head=head, screens=len(start.screen), piped=piped
+            )
+        )
         for frame in start.screen:
             viewer.tell(frame)
         if start.notice:
@@ -318,11 +318,11 @@ class SessionHost:
                 viewer.close(Close.ACCESS_REVOKED, protocol.error(Close.ACCESS_REVOKED, detail))
 
     def _printed(self) -> dict[Path, int]:
-        """How much each live session has on record, by its journal's folder."""
+        """How much each live session with a screen has on record, by its journal's folder."""
         return {
             hosted.folder: hosted.live.log.end
             for hosted in self.sessions.values()
-            if hosted.live is not None and hosted.folder is not None and not hosted.ending
+            if hosted.live is not None and hosted.live.tty and hosted.folder is not None and not hosted.ending
         }
 
     async def _flush(self) -> None:

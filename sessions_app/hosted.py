@@ -33,7 +33,7 @@ from sessions_app.providers import ProviderSpec, reach
 from sessions_app.querysets import Verdict
 from sessions_app.record import SessionRecord
 from sessions_app.starting import start_program
-from sessions_app.words import Detachment, EndReason, State
+from sessions_app.words import TERMINALS, Detachment, EndReason, State
 
 logger = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -161,11 +161,12 @@ class HostedSession:
             row.uid,
             record.journal,
             self,
-            older=record.older,
+            older=record.reader,
             cols=row.cols,
             rows=row.rows,
             strict=record.strict,
             output_quota=settings.PORTHOLE_OUTPUT_QUOTA,
+            tty=row.kind in TERMINALS,
             keystrokes=record.keystrokes,
         )
         return self.live
@@ -253,7 +254,8 @@ class HostedSession:
     def _say_goodbye(self, order: EndOrder) -> None:
         if self.last_words:
             return
-        self.last_words = protocol.ended(order.reason, order.exit_code, order.detail, code=order.code)
+        end = self.live.log.end if self.live is not None else None
+        self.last_words = protocol.ended(order.reason, order.exit_code, order.detail, code=order.code, offset=end)
         code = Close.ACCESS_REVOKED if order.reason is EndReason.ACCESS_REVOKED else Close.NORMAL
         if self.live is not None:
             for viewer in self.live.viewers:
@@ -271,7 +273,7 @@ class HostedSession:
             self.row.pk,
             live.bytes_in,
             live.log.end,
-            self._wall_offset + timedelta(seconds=live.last_input),
+            self._wall_offset + timedelta(seconds=live.last_activity),
             live.cols,
             live.rows,
         )
@@ -326,7 +328,7 @@ class HostedSession:
         if live is None:
             return False
         if reason == EndReason.IDLE_TIMEOUT:
-            return monotonic() - live.last_input < self.row.idle_timeout
+            return monotonic() - live.last_activity < self.row.idle_timeout
         # Nobody's name stands at an end for want of a window; a person's wish to end it is not called off.
         alone = reason in (EndReason.DISCONNECTED, EndReason.DETACH_EXPIRED) or (
             reason == EndReason.CLOSED_BY_USER and not verdict.end_requested_by_id

@@ -44,10 +44,11 @@ def choose(containers: list[Container], *, service: Service, pod_name: str, cont
     return max(fitting, key=lambda container: (container.default, container.ready))
 
 
-def open_shell(
+def open_in_container(
     *,
     user: "User",
     service: Service,
+    kind: Kind,
     via: Via,
     actor: Actor,
     pod_name: str = "",
@@ -58,9 +59,12 @@ def open_shell(
     rows: int = 24,
     api_token: "ApiToken | None" = None,
 ) -> Session:
-    """A requested shell session. Raises `BackendError` and `actions.LimitReached`; the caller has checked access."""
-    argv = command or service.default_command
+    """A requested session in a container that runs: a shell, or a command without a terminal.
+
+    Raises `BackendError` and `actions.LimitReached`; the caller has checked access.
+    """
+    argv = command or (service.default_command if kind is Kind.SHELL else [])
     names.argv(argv)  # A command that no provider could be sent takes no place and leaves no row.
     container = choose(live_containers(service), service=service, pod_name=pod_name, container_name=container_name)
-    wanted = actions.NewSession(service, container, Kind.SHELL, via, argv, title, cols, rows)
+    wanted = actions.NewSession(service, container, kind, via, argv, title, cols, rows)
     return actions.open_session(user=user, wanted=wanted, actor=actor, api_token=api_token)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from sessions_app.models import Session
-from sessions_app.words import EndReason, Kind, State
+from sessions_app.words import TERMINALS, EndReason, Kind, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,19 @@ ENDINGS: dict[EndReason, Ending] = {
     EndReason.NEVER_ATTACHED: Ending("Never used", "No window attached to the session within a minute of its opening."),
 }
 
+PIPED_ENDINGS: dict[EndReason, Ending] = ENDINGS | {
+    EndReason.EXITED: Ending("The command ended", "It ended by itself."),
+    EndReason.DISCONNECTED: Ending(
+        "Connection lost for too long",
+        "The client did not come back within the grace period, so the command was ended.",
+    ),
+    EndReason.IDLE_TIMEOUT: Ending(
+        "Ended after standing still", "Nothing was read or printed for as long as this service allows."
+    ),
+    EndReason.NEVER_ATTACHED: Ending("Never used", "No client attached to the session within a minute of its opening."),
+}
+"""The same for a command without a terminal."""
+
 STATES: dict[State, tuple[str, str]] = {
     State.REQUESTED: ("requested", "blue"),
     State.PROVISIONING: ("starting", "blue"),
@@ -66,12 +79,17 @@ NOT_STARTED = (EndReason.PROVIDER_ERROR, EndReason.TARGET_GONE)
 """Of a session that never became active: what it was to run in could not be had."""
 
 
+def endings_of(session: Session) -> dict[EndReason, Ending]:
+    """How the ends of a session of its kind are told."""
+    return ENDINGS if session.kind in TERMINALS else PIPED_ENDINGS
+
+
 def ending_of(session: Session) -> Ending | None:
     """How a session's end is told, as far as its row knows who or what it was; None where it has no reason yet."""
     if not session.end_reason:
         return None
     reason = EndReason(session.end_reason)
-    told = ENDINGS[reason]
+    told = endings_of(session)[reason]
     if reason is EndReason.TERMINATED and session.end_requested_by:
         return replace(told, title=f"Ended by {session.end_requested_by}")
     if reason is EndReason.PROVIDER_ERROR and NO_SHELL in session.end_detail:

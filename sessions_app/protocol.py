@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Literal, cast
 
+from audit.journal import OutputStream
 from sessions_app.ttl import parse_ttl
 
 SUBPROTOCOL = "porthole.v1"
@@ -98,6 +99,11 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
+class Eof:
+    """The last byte of stdin was sent: the program's stdin ends there. Only without a terminal."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stay:
     """The person is still there: counts as activity, types nothing."""
 
@@ -107,7 +113,7 @@ class Ping:
     """Asks for a pong."""
 
 
-ClientFrame = Hello | Resize | Ack | Detach | Leave | Stay | Ping
+ClientFrame = Hello | Resize | Ack | Detach | Leave | Eof | Stay | Ping
 
 
 def parse_client_frame(text: str) -> ClientFrame:
@@ -149,6 +155,8 @@ def parse_client_frame(text: str) -> ClientFrame:
             return Detach(_ttl(frame))
         case "leave":
             return Leave()
+        case "eof":
+            return Eof()
         case "stay":
             return Stay()
         case "ping":
@@ -194,6 +202,15 @@ def _ttl(frame: dict[str, Any]) -> int | None:
         raise FrameError(str(error)) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Piped:
+    """Where a session without a terminal stands: the stream of the next byte of output, and the bytes of stdin that it
+    has taken from all sockets so far, which a client that comes back goes on from."""
+
+    stream: OutputStream
+    input: int
+
+
 def _frame(type_: str, **fields: Any) -> str:
     return json.dumps({"type": type_, **fields}, separators=(",", ":"))
 
@@ -208,13 +225,16 @@ def attached(
     missed: int = 0,
     head: int | None = None,
     screens: int = 0,
+    piped: Piped | None = None,
 ) -> str:
     """The next binary byte is at `offset`. `missed` bytes before it can no longer be had (0 unless the client asked
     for bytes that a best-effort recording lost). What lies between `offset` and `head`, the log's end now, is a
     replay: a terminal must not type its answers to device queries in it into the shell again. So many `screens`
-    frames come before the next binary byte."""
+    frames come before the next binary byte. Without a terminal there is also what `piped` holds."""
     head = offset if head is None else head
-    more = {"screens": screens} if screens else {}
+    more: dict[str, Any] = {"screens": screens} if screens else {}
+    if piped is not None:
+        more |= {"stream": piped.stream, "input": piped.input}
     return _frame(
         "attached", session=session, state=state, offset=offset, head=head, cols=cols, rows=rows, missed=missed, **more
     )
@@ -226,6 +246,11 @@ def screen(text: str) -> list[str]:
     return [_frame("screen", data=text[start : start + SCREEN_PIECE]) for start in range(0, len(text), SCREEN_PIECE)]
 
 
+def stream(stream: OutputStream, offset: int) -> str:
+    """The bytes from `offset` on are of this stream, until another such frame."""
+    return _frame("stream", stream=stream, offset=offset)
+
+
 def state(state: str, **fields: Any) -> str:
     """The session's state changed, or (`cols`, `rows`) its size by another window."""
     return _frame("state", state=state, **fields)
@@ -233,7 +258,8 @@ def state(state: str, **fields: Any) -> str:
 
 def notice(code: str, detail: str, **fields: Any) -> str:
     """Something to tell the person: `idle_warning` and `max_duration_warning` (with `seconds` to the end),
-    `recording_gap`, `detach_refused`, `screen_incomplete`. A client that does not know the code shows the text."""
+    `recording_gap`, `detach_refused`, `screen_incomplete`, `stdin_stays_open`. A client that does not know the code
+    shows the text."""
     return _frame("notice", code=code, detail=detail, **fields)
 
 
@@ -247,9 +273,10 @@ def detached(ttl: int | None) -> str:
     return _frame("detached", ttl=ttl)
 
 
-def ended(reason: str, exit_code: int | None, detail: str, *, code: str = "") -> str:
-    """The session is over. `code` is the word for a provider's error (`no_shell`, say), or empty."""
-    return _frame("ended", reason=reason, exit_code=exit_code, detail=detail, code=code)
+def ended(reason: str, exit_code: int | None, detail: str, *, code: str = "", offset: int | None = None) -> str:
+    """The session is over. `code` is the word for a provider's error (`no_shell`, say), or empty; `offset` is where its
+    output ended, null where that is not known. A client that has less can come back for the rest."""
+    return _frame("ended", reason=reason, exit_code=exit_code, detail=detail, code=code, offset=offset)
 
 
 def error(code: Close, detail: str) -> str:

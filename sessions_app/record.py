@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from audit import actions as audit
-from audit.journal import JournalError, JournalHeader, JournalWriter, read_output, seal
+from audit.journal import JournalError, JournalHeader, JournalWriter, OutputStream, RunReader, read_output, seal
 from audit.keystrokes import KeystrokeRecorder
 from audit.recordings import folder_of
+from audit.stdin import StdinRecorder
 from portal.models import RecordingMode
 from sessions_app.database import in_database
+from sessions_app.engine.viewer import Older
 from sessions_app.models import Session
+from sessions_app.words import TERMINALS
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +27,11 @@ class SessionRecord:
     ) -> None:
         """Use `open`."""
         self.journal = journal
-        self.keystrokes = KeystrokeRecorder(self._write_input) if row.record_input else None
+        self.tty = row.kind in TERMINALS
+        self.keystrokes: KeystrokeRecorder | StdinRecorder | None = None
+        if row.record_input:
+            typed, mark = self._write_input, self._write_marker
+            self.keystrokes = KeystrokeRecorder(typed) if self.tty else StdinRecorder(typed, mark)
         self.strict = row.recording_mode == RecordingMode.STRICT
         self.folder = folder
         self._uid, self._failed = row.uid, failed
@@ -49,13 +56,14 @@ class SessionRecord:
             title=row.title or f"{row.service_name} by {row.user_name}",
             command=" ".join(row.command),
             env={"TERM": "xterm-256color"},
+            tty=row.kind in TERMINALS,
         )
         journal = await asyncio.to_thread(JournalWriter.create, folder, header)
         return cls(row, folder, journal, failed)
 
-    async def older(self, offset: int, length: int) -> bytes:
-        """Output that has left memory."""
-        return await asyncio.to_thread(read_output, self.folder, offset, length)
+    def reader(self) -> Older:
+        """A viewer's way to output that has left memory."""
+        return reader_of(self.folder, tty=self.tty)
 
     async def sync(self) -> None:
         """Bring the journal to the disk itself, and let undecided keystrokes go by."""
@@ -84,11 +92,30 @@ class SessionRecord:
             logger.exception("%s: its recording could not be sealed now", self._uid)
 
     def _write_input(self, text: str) -> None:
+        self._write(lambda: self.journal.input(text))
+
+    def _write_marker(self, label: str) -> None:
+        self._write(lambda: self.journal.marker(label))
+
+    def _write(self, write: Callable[[], None]) -> None:
         try:
-            self.journal.input(text)
+            write()
         except JournalError as error:
             self._refused(error)
 
     def _refused(self, error: JournalError) -> None:
         if self.strict:
             self._failed(error)
+
+
+def reader_of(folder: Path, *, tty: bool) -> Older:
+    """Reads a journal from anywhere on; with pipes it says which stream the bytes are of."""
+    runs = RunReader(folder)
+
+    def read(offset: int, length: int) -> tuple[bytes, OutputStream]:
+        return (read_output(folder, offset, length), "stdout") if tty else runs.read(offset, length)
+
+    async def older(offset: int, length: int) -> tuple[bytes, OutputStream]:
+        return await asyncio.to_thread(read, offset, length)
+
+    return older

@@ -7,7 +7,7 @@ from sessions_app.backends.base import Backend, ExecRequest, ExecSink, ExecStrea
 from sessions_app.consoles import create_console
 from sessions_app.ending import container_of
 from sessions_app.models import Session
-from sessions_app.words import Kind
+from sessions_app.words import TERMINALS, Kind
 
 OPEN_TIMEOUT = 20.0
 """Seconds until a program that does not start is given up."""
@@ -21,7 +21,8 @@ async def start_program(
         container = await create_console(session, backend, progress)
     else:
         container = container_of(session)
-    request = ExecRequest(session.uid, container, argv=session.command, cols=session.cols, rows=session.rows)
+    tty = session.kind in TERMINALS
+    request = ExecRequest(session.uid, container, argv=session.command, cols=session.cols, rows=session.rows, tty=tty)
     try:
         async with asyncio.timeout(OPEN_TIMEOUT):
             return await backend.exec(request, sink)

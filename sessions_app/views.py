@@ -20,11 +20,11 @@ from portal.permissions import Permission
 from portal.querysets import AnyUser
 from sessions_app.access import access_recorded_session, access_session
 from sessions_app.models import Session
-from sessions_app.page_texts import ENDINGS, ending_of
+from sessions_app.page_texts import ENDINGS, Ending, ending_of, endings_of
 from sessions_app.querysets import PERMISSION_OF_KIND
 from sessions_app.streams import SORTS, parse_sort, sorted_by
 from sessions_app.views_console import console_offer, offer_of
-from sessions_app.words import LIVE, OVER, Kind, State
+from sessions_app.words import LIVE, OVER, TERMINALS, EndReason, Kind, State
 
 ROWS_A_PAGE = 50
 NEWEST_FIRST = "-created"
@@ -62,7 +62,7 @@ def session_list(request: HttpRequest) -> HttpResponse:
     context |= {
         "nav": "sessions",
         "states": STATES,
-        "kinds": [Kind.SHELL, Kind.CONSOLE],
+        "kinds": [Kind.SHELL, Kind.CONSOLE, Kind.EXEC],
         "orders": [("" if word == NEWEST_FIRST else word, label) for word, label in orders.items()],
         "filters": {name: request.GET.get(name, "") for name in ("state", "service", "user", "kind")},
     }
@@ -176,9 +176,12 @@ def terminal(request: HttpRequest, uid: str) -> HttpResponse:
         stack_url=reverse("stack", args=[session.service.stack_id]) if session.service else "",
         service={"id": session.service_id, "name": session.service_name},
     )
-    watch = session.user_id != request.user.pk or "watch" in request.GET
-    config |= {"session": session.uid, "mode": "watch" if watch else "control"}
-    config["mayOpen"] = _may_open(request, session)
+    piped = session.kind not in TERMINALS
+    # What reads a program's input is its client: a page that took control would take that away from it.
+    watch = piped or session.user_id != request.user.pk or "watch" in request.GET
+    config |= {"session": session.uid, "mode": "watch" if watch else "control", "piped": piped}
+    config["endings"] = _told(endings_of(session))
+    config["mayOpen"] = not piped and _may_open(request, session)
     config["console"] = console_offer(request.user, session.service) if session.service else None
     config["mayEnd"] = _allowed(access_session, request.user, uid, Permission.TERMINATE)
     return render(request, "sessions_app/terminal.html", {"terminal": config, "over": session.state in OVER})
@@ -223,11 +226,12 @@ def terminal_config(user: AnyUser, *, stack_url: str, service: dict[str, Any] | 
         "service": service or {"id": None, "name": ""},
         "session": None,
         "mode": "control",
+        "piped": False,
         "mayOpen": True,
         "target": {},
         "preferences": {"scrollback": preferences.scrollback, "fontSize": preferences.font_size},
         "detachFor": settings.PORTHOLE_DETACH_TTL,
-        "endings": {reason.value: {"title": told.title, "text": told.text} for reason, told in ENDINGS.items()},
+        "endings": _told(ENDINGS),
         "links": {
             "home": reverse("home"),
             "stack": stack_url,
@@ -237,3 +241,7 @@ def terminal_config(user: AnyUser, *, stack_url: str, service: dict[str, Any] | 
             "terminal": reverse("terminal", args=["UID"]),
         },
     }
+
+
+def _told(endings: dict[EndReason, Ending]) -> dict[str, dict[str, str]]:
+    return {reason.value: {"title": told.title, "text": told.text} for reason, told in endings.items()}

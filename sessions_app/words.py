@@ -32,6 +32,10 @@ class Kind(StrEnum):
     REVERSE_PROXY = "reverse_proxy"
 
 
+TERMINALS = frozenset({Kind.SHELL, Kind.CONSOLE})
+"""Kinds that somebody types into. The others have no terminal: streams, and no size."""
+
+
 class Via(StrEnum):
     """What a session was opened with."""
 

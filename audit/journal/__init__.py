@@ -6,7 +6,8 @@ A journal is a folder of its own:
 `timeline`  JSON Lines. The first line is a header object (`JournalHeader`); every other line is one event,
             `[seconds,code,value]`, `seconds` since the start to the microsecond, never falling:
             `"o"` the number of output bytes, `"i"` typed text, `"r"` "COLSxROWS", `"m"` a marker's label,
-            `"g"` the number of output bytes that were forwarded and not recorded (a hole in `output`).
+            `"g"` the number of output bytes that were forwarded and not recorded (a hole in `output`),
+            `"s"` the stream that the output from here on belongs to, "stdout" or "stderr" (stdout before the first).
 `seal`      written once, at the end: a JSON object (`Seal`). With it the journal is closed for good.
 
 `keyframes` screens at offsets, for readers that want to begin in the middle. Derived from the two files above, no
@@ -31,11 +32,13 @@ from audit.journal.layout import (
     JournalError,
     JournalHeader,
     JournalMissingError,
+    OutputStream,
     Seal,
     TimelineEvent,
 )
 from audit.journal.reader import output_size, read_hashes, read_header, read_output, read_seal, read_timeline
 from audit.journal.recovery import RECOVERED_MARKER, recover
+from audit.journal.runs import RunReader
 from audit.journal.sealing import seal
 from audit.journal.writer import JournalWriter
 
@@ -47,6 +50,8 @@ __all__ = [
     "JournalHeader",
     "JournalMissingError",
     "JournalWriter",
+    "OutputStream",
+    "RunReader",
     "Seal",
     "TimelineEvent",
     "output_size",

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 
-EventCode = Literal["o", "i", "r", "m", "g"]
+EventCode = Literal["o", "i", "r", "m", "g", "s"]
+
+OutputStream = Literal["stdout", "stderr"]
+"""What a program wrote its output to. A terminal makes one of the two, which counts as stdout."""
 
 OUTPUT = "output"
 TIMELINE = "timeline"
@@ -25,6 +28,7 @@ MAX_LINE = 256 * 1024
 
 _CODES = frozenset(get_args(EventCode))
 _COUNTS = frozenset({"o", "g"})
+_STREAMS = frozenset(get_args(OutputStream))
 _COUNT_LINE = {"o": b'[%d.%06d,"o",%d]\n', "g": b'[%d.%06d,"g",%d]\n'}
 
 
@@ -52,6 +56,8 @@ class JournalHeader:
     title: str = ""
     command: str = ""
     env: dict[str, str] | None = None
+    tty: bool = True
+    """False: the program had pipes. Its lines end as it ended them, and stdout and stderr are told apart."""
 
 
 class TimelineEvent(NamedTuple):
@@ -95,7 +101,8 @@ def decode_header(line: bytes) -> JournalHeader | None:
         return None
     texts = (header.session_uid, header.started_at, header.title, header.command)
     sound = all(isinstance(text, str) for text in texts) and _is_count(header.cols) and _is_count(header.rows)
-    return header if sound and isinstance(header.env, (dict, type(None))) else None
+    sound = sound and isinstance(header.env, (dict, type(None))) and isinstance(header.tty, bool)
+    return header if sound else None
 
 
 def encode_count(microseconds: int, code: Literal["o", "g"], count: int) -> bytes:
@@ -103,7 +110,7 @@ def encode_count(microseconds: int, code: Literal["o", "g"], count: int) -> byte
     return _COUNT_LINE[code] % (microseconds // 1_000_000, microseconds % 1_000_000, count)
 
 
-def encode_text(microseconds: int, code: Literal["i", "r", "m"], text: str) -> bytes:
+def encode_text(microseconds: int, code: Literal["i", "r", "m", "s"], text: str) -> bytes:
     """The line of an event that carries text. ASCII only, so that no byte of it can be taken for a line's end."""
     seconds, rest = divmod(microseconds, 1_000_000)
     return b'[%d.%06d,"%b",%b]\n' % (seconds, rest, code.encode(), json.dumps(text).encode())
@@ -115,7 +122,7 @@ def encode_event(event: TimelineEvent) -> bytes:
     match event.code:
         case "o" | "g":
             return encode_count(microseconds, event.code, int(event.value))
-        case "i" | "r" | "m":
+        case "i" | "r" | "m" | "s":
             return encode_text(microseconds, event.code, str(event.value))
 
 
@@ -126,13 +133,14 @@ class Line(NamedTuple):
     end: int
 
 
-def scan_events(timeline: BinaryIO, start: int, *, strict: bool) -> Iterator[Line]:
-    """The sound events from the file's position `start` on; a torn last line ends them.
+def scan_events(timeline: BinaryIO, start: int, *, strict: bool, offset: int = 0, last: float = 0.0) -> Iterator[Line]:
+    """The sound events from the file's position `start` on, which is that of the session's `offset` and after the time
+    `last`; a torn last line ends them.
 
     So does a damaged one, or, if `strict`, it raises `JournalError`: what follows it cannot be placed.
     """
     timeline.seek(start)
-    position, offset, last = start, 0, 0.0
+    position = start
     while line := timeline.readline(MAX_LINE):
         event = _decode_event(line, offset, last)
         if event is None:
@@ -160,7 +168,7 @@ def _decode_event(line: bytes, offset: int, last: float) -> TimelineEvent | None
         return None
     if not isinstance(code, str) or code not in _CODES:
         return None
-    sound = _is_count(value) if code in _COUNTS else isinstance(value, str)
+    sound = _is_count(value) if code in _COUNTS else isinstance(value, str) and (code != "s" or value in _STREAMS)
     return TimelineEvent(float(at), code, value, offset) if sound else None  # type: ignore[arg-type]
 
 

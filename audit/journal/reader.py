@@ -65,7 +65,7 @@ def output_size(folder: Path) -> int:
 def read_header(folder: Path) -> JournalHeader:
     """The timeline's first line. Raises `JournalError` if there is none."""
     with explained(), os.fdopen(open_file(folder, TIMELINE), "rb") as timeline:
-        return _header(timeline)[0]
+        return read_header_of(timeline)[0]
 
 
 def read_timeline(folder: Path) -> Iterator[TimelineEvent]:
@@ -75,7 +75,7 @@ def read_timeline(folder: Path) -> Iterator[TimelineEvent]:
     placed.
     """
     with explained(), os.fdopen(open_file(folder, TIMELINE), "rb") as timeline:
-        for line in scan_events(timeline, _header(timeline)[1], strict=True):
+        for line in scan_events(timeline, read_header_of(timeline)[1], strict=True):
             yield line.event
 
 
@@ -104,7 +104,8 @@ def read_seal(folder: Path) -> Seal | None:
     return seal
 
 
-def _header(timeline: BinaryIO) -> tuple[JournalHeader, int]:
+def read_header_of(timeline: BinaryIO) -> tuple[JournalHeader, int]:
+    """The header of an open timeline, and where the events begin in the file."""
     line = timeline.readline(MAX_LINE)
     header = decode_header(line) if line.endswith(b"\n") else None
     if header is None:

@@ -13,6 +13,7 @@ from audit.journal.layout import (
     TIMELINE,
     JournalError,
     JournalHeader,
+    OutputStream,
     encode_count,
     encode_header,
     encode_text,
@@ -40,6 +41,7 @@ class JournalWriter:
         self._started = monotonic_ns()
         self._torn = False
         self._synced: tuple[int, int] | None = None
+        self._stream: OutputStream = "stdout"
         # fsync in another thread must not meet a descriptor that `close` has let go (and somebody else got).
         self._closing = threading.Lock()
 
@@ -79,20 +81,28 @@ class JournalWriter:
         """The number of output bytes so far, gaps included: the session's offset of the next byte."""
         return self._offset
 
-    def output(self, data: bytes) -> None:
-        """Append what the container sent. Two system calls: the bytes, then the line that accounts for them."""
+    def output(self, data: bytes, stream: OutputStream = "stdout") -> None:
+        """Append what the container sent. Two system calls: the bytes, then the line that accounts for them; before
+        them a third where another stream begins, so that a crash in between leaves no byte to the wrong one."""
         if not data:
             return
-        line = encode_count(self._now(), "o", len(data))
+        now = self._now()
+        line = encode_count(now, "o", len(data))
+        size = self._timeline_size
         try:
             if self._torn:
                 self._cut_back()
+            if stream != self._stream:
+                switch = encode_text(now, "s", stream)
+                write_all(self._timeline, switch, size)
+                size += len(switch)
             write_all(self._output, data, self._offset)
-            write_all(self._timeline, line, self._timeline_size)
+            write_all(self._timeline, line, size)
         except OSError as error:
             raise self._rolled_back(error) from error
+        self._stream = stream
         self._offset += len(data)
-        self._timeline_size += len(line)
+        self._timeline_size = size + len(line)
 
     def input(self, text: str) -> None:
         """Append typed text, already masked."""

@@ -89,15 +89,18 @@ class NewSessionSerializer(serializers.Serializer[Any]):
 
     service = serializers.IntegerField(help_text="The service's id.")
     kind = serializers.ChoiceField(
-        choices=[Kind.SHELL.value, Kind.CONSOLE.value],
+        choices=[Kind.SHELL.value, Kind.EXEC.value, Kind.CONSOLE.value],
         required=False,
         default=Kind.SHELL.value,
-        help_text="shell: in a running container. console: in a fresh one with its environment, gone afterwards.",
+        help_text="shell: in a running container. exec: a command there without a terminal, stdin, stdout and stderr "
+        "apart. console: in a fresh container with its environment, gone afterwards.",
     )
     pod_name = serializers.RegexField(NAME, required=False, allow_blank=True)
     container_name = serializers.RegexField(NAME, required=False, allow_blank=True)
     command = CommandField(
-        required=False, max_length=MAX_WORDS, help_text="Argument vector; empty: the best shell found."
+        required=False,
+        max_length=MAX_WORDS,
+        help_text="Argument vector; empty: the best shell found. `exec` needs one.",
     )
     memory = serializers.FloatField(required=False, allow_null=True, help_text="Of a console: GB.")
     cpu = serializers.FloatField(required=False, allow_null=True, help_text="Of a console: CPUs, fractions too.")
@@ -119,6 +122,8 @@ class NewSessionSerializer(serializers.Serializer[Any]):
         given = {name for name in CONSOLE_PARAMETERS if attrs.get(name) not in (None, "")}
         if attrs["kind"] != Kind.CONSOLE and given:
             raise serializers.ValidationError(dict.fromkeys(given, "Only a console takes this: say kind=console."))
+        if attrs["kind"] == Kind.EXEC and not attrs.get("command"):
+            raise serializers.ValidationError({"command": ["Say which command to run: an exec has no default one."]})
         return attrs
 
 

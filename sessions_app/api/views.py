@@ -36,7 +36,7 @@ from sessions_app.api.serializers import (
 from sessions_app.console_opening import ConsoleWish, open_console
 from sessions_app.detaching import DetachRefused, NotDetachable, detach_ttl
 from sessions_app.models import Session
-from sessions_app.opening import live_containers, open_shell
+from sessions_app.opening import live_containers, open_in_container
 from sessions_app.querysets import PERMISSION_OF_KIND, SessionQuerySet
 from sessions_app.streams import STREAM_FIELDS, parse_sort, rows_of, sorted_by
 from sessions_app.words import EndReason, Kind, State, Via
@@ -99,8 +99,9 @@ class SessionList(ListAPIView[Session]):
 
     @extend_schema(request=NewSessionSerializer, responses={201: OpenedSessionSerializer})
     def post(self, request: Request) -> Response:
-        """Take a place of a service for a shell in one of its containers, or for a console: a fresh container with the
-        service's environment, for this session alone. Connect within 60 seconds; a console is made then."""
+        """Take a place of a service: for a shell or a command in one of its containers, or for a console, a fresh
+        container with the service's environment for this session alone. Connect within 60 seconds; a console is made
+        then."""
         asked = NewSessionSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         wanted = dict(asked.validated_data)
@@ -115,7 +116,9 @@ class SessionList(ListAPIView[Session]):
             session = open_console(user=user, service=service, via=via, actor=actor, api_token=token, wish=wish)
         else:
             target = {name: value for name, value in wanted.items() if name not in CONSOLE_PARAMETERS}
-            session = open_shell(user=user, service=service, via=via, actor=actor, api_token=token, **target)
+            session = open_in_container(
+                user=user, service=service, kind=kind, via=via, actor=actor, api_token=token, **target
+            )
         session.websocket_url = websocket_url(request, session)  # type: ignore[attr-defined]
         session.ticket = ticket_for(request, session)  # type: ignore[attr-defined]
         return Response(OpenedSessionSerializer(session).data, status=status.HTTP_201_CREATED)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 if TYPE_CHECKING:
     from sessions_app.backends.consoles import Consoles
 
+from audit.journal import OutputStream
+
 CONNECT_TIMEOUT = 5.0
 """Seconds until a provider that does not answer is called unreachable."""
 
@@ -127,24 +129,27 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class ExecRequest:
-    """One program with a terminal in one container."""
+    """One program in one container, with a terminal or with pipes."""
 
     session_uid: str
     container: Container
     argv: Sequence[str] = ()
     """The exact argument vector. Empty: the first of bash, ash, sh that the container has, found in the same exec."""
     env: Mapping[str, str] = field(default_factory=dict)
-    """On top of TERM=xterm-256color, COLORTERM=truecolor and SESSION_VARIABLE, which are always set."""
+    """On top of SESSION_VARIABLE, which is always set, and with a terminal TERM=xterm-256color, COLORTERM=truecolor."""
     cols: int = 80
     rows: int = 24
+    tty: bool = True
+    """False: pipes in place of a terminal. stdout and stderr come apart, stdin can be closed, there is no size."""
 
 
 class ExecSink(Protocol):
     """Who takes a stream's output. Both are called on the event loop, must not block and must not raise."""
 
-    def output(self, data: bytes) -> None:
+    def output(self, data: bytes, stream: OutputStream = "stdout") -> None:
         """Bytes from the program, in order, at most a few times READ_SIZE at once. Never called while paused for long:
-        an implementation may still deliver what it had read before `pause_reading`."""
+        an implementation may still deliver what it had read before `pause_reading`. A terminal's are all of stdout;
+        without one each stream is in order, and between the two the order is as good as the provider keeps it."""
 
     def closed(self, exit_code: int | None, error: BackendError | None) -> None:
         """The stream is over: called exactly once, after the last `output`, also after `close()`.
@@ -155,11 +160,16 @@ class ExecSink(Protocol):
 
 
 class ExecStream(ABC):
-    """A running exec with a terminal."""
+    """A running exec."""
 
     @abstractmethod
     def write(self, data: bytes) -> None:
-        """Queue bytes for the program's terminal. Returns at once; nothing is lost while the stream lives."""
+        """Queue bytes for the program's stdin. Returns at once; nothing is lost while the stream lives."""
+
+    @abstractmethod
+    def write_eof(self) -> bool:
+        """Close the program's stdin once it has got what was written; nothing may be written afterwards. Not for a
+        terminal. False: the provider has no way to tell this program, and its stdin stays open."""
 
     @abstractmethod
     async def drain(self) -> None:
@@ -175,7 +185,7 @@ class ExecStream(ABC):
 
     @abstractmethod
     async def resize(self, cols: int, rows: int) -> None:
-        """Set the terminal's size. A stream that is over ignores it."""
+        """Set the terminal's size. A stream that is over, or has no terminal, ignores it."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -6,6 +6,7 @@ second exec runs end_processes.sh. The script is fed on stdin, as a URL would ha
 
 import asyncio
 
+from audit.journal import OutputStream
 from sessions_app.backends import names
 from sessions_app.backends.base import (
     CALL_TIMEOUT,
@@ -104,9 +105,10 @@ class CollectedOutput:
         self.raw = bytearray()
         self.done: asyncio.Future[tuple[int | None, BackendError | None]] = asyncio.get_running_loop().create_future()
 
-    def output(self, data: bytes) -> None:
+    def output(self, data: bytes, stream: OutputStream = "stdout") -> None:
         """Keep it, up to MAX_REPORT bytes."""
-        self.raw += data[: MAX_REPORT - len(self.raw)]
+        if stream == "stdout":
+            self.raw += data[: MAX_REPORT - len(self.raw)]
 
     def closed(self, exit_code: int | None, error: BackendError | None) -> None:
         """Resolve `done`."""

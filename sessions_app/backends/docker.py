@@ -31,7 +31,7 @@ from sessions_app.backends.base import (
 from sessions_app.backends.consoles import SESSION, Consoles
 from sessions_app.backends.docker_consoles import DockerConsoles
 from sessions_app.backends.docker_engine import Address, Engine, reading, text
-from sessions_app.backends.docker_stream import DockerStream, read_buffer, start_request, stdout_of
+from sessions_app.backends.docker_stream import DockerStream, read_buffer, start_request
 from sessions_app.backends.launch import launch, session_environment
 
 PROJECT_LABEL = "com.docker.compose.project"
@@ -105,11 +105,12 @@ class DockerBackend(Backend):
 
         async def open_stream(argv: Sequence[str], early: ExecSink) -> ExecStream:
             environment = dict(session_environment(request))
-            return await self._open(request.container, argv, early, environment, size=(request.rows, request.cols))
+            size = (request.rows, request.cols) if request.tty else None
+            return await self._open(request.container, argv, early, environment, size)
 
         launched = await launch(request, sink, open_stream, export=False)
         self._leaders.remember(request.session_uid, launched.leader)
-        if not launched.sized:
+        if request.tty and launched.how != "sized":
             try:
                 await launched.stream.resize(request.cols, request.rows)
             except BaseException:
@@ -151,7 +152,7 @@ class DockerBackend(Backend):
             report = await cleanup.collect(collected)
         finally:
             await stream.close()
-        return report or cleanup.parse_report(stdout_of(bytes(collected.raw)), kill_protected=kill_protected)
+        return report or cleanup.parse_report(bytes(collected.raw), kill_protected=kill_protected)
 
     async def _open(
         self,
@@ -185,7 +186,7 @@ class DockerBackend(Backend):
         async def resize(cols: int, rows: int) -> None:
             await self._resize(exec_id, cols, rows)
 
-        stream = DockerStream(sink, self._buffer, about, ending, resize)
+        stream = DockerStream(sink, self._buffer, about, ending, resize if tty else None)
         self._streams.add(stream)
         version = await self._engine.api_version()
         sends_size = size if not version_lt(version, CONSOLE_SIZE_API) else None

@@ -33,6 +33,7 @@ from sessions_app.backends.base import (
     ProviderUnreachable,
 )
 from sessions_app.backends.launch import printable
+from sessions_app.backends.peers import watch_peer
 from sessions_app.backends.tls import client_context
 
 THREADS = 8
@@ -40,9 +41,6 @@ THREADS = 8
 
 OLDEST_API = "1.25"
 """The first API version whose exec takes an environment (Docker 1.13)."""
-
-DEAD_PEER_SECONDS = 60
-"""Seconds after which an idle TCP peer that has vanished is given up; probes begin at half of it."""
 
 MAX_LOGGED = 300
 """Characters of what an engine said that go to the log."""
@@ -112,18 +110,6 @@ class Address:
             raise explain_connection(error, self) from error
         watch_peer(transport.get_extra_info("socket"))
         return protocol
-
-
-def watch_peer(peer: socket.socket) -> None:
-    """Let the kernel notice a peer that has vanished, and keep middleboxes from forgetting a silent connection."""
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (
-        ("TCP_KEEPIDLE", DEAD_PEER_SECONDS // 2),
-        ("TCP_KEEPINTVL", DEAD_PEER_SECONDS // 6),
-        ("TCP_KEEPCNT", 3),
-    ):
-        if hasattr(socket, option):
-            peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 class Engine:

@@ -20,6 +20,8 @@ from sessions_app.backends.base import (
     ProviderUnreachable,
 )
 from sessions_app.backends.docker_engine import Address, explain_status
+from sessions_app.backends.docker_frames import Demultiplexer, NotFrames
+from sessions_app.backends.tls import HalfClose
 
 MAX_HEAD = 64 * 1024
 """Bytes of an HTTP response head, or of an error's body."""
@@ -47,13 +49,17 @@ def start_request(api_version: str, exec_id: str, *, tty: bool, size: tuple[int,
 class DockerStream(asyncio.BufferedProtocol, ExecStream):
     """The connection, from the HTTP upgrade to its end."""
 
-    def __init__(self, sink: ExecSink, buffer: memoryview, about: str, ending: Ending, resize: Resize) -> None:
-        """`buffer` may be shared by all streams of one loop: it is filled and emptied within one callback."""
+    def __init__(self, sink: ExecSink, buffer: memoryview, about: str, ending: Ending, resize: Resize | None) -> None:
+        """`buffer` may be shared by all streams of one loop: it is filled and emptied within one callback. Without a
+        terminal there is no `resize`."""
         self._sink = sink
         self._buffer = buffer
         self._about = about
         self._ending = ending
         self._resize = resize
+        self._frames = Demultiplexer(sink.output) if resize is None else None
+        self._half_close = HalfClose()
+        self._broken: BackendError | None = None
         loop = asyncio.get_running_loop()
         self._loop = loop
         self._transport: asyncio.Transport | None = None
@@ -92,19 +98,24 @@ class DockerStream(asyncio.BufferedProtocol, ExecStream):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        data = bytes(self._buffer[:nbytes])
+        self._half_close.read(full=nbytes == len(self._buffer))
         if self._closing:
             return
         if self._upgraded.done():
-            self._sink.output(data)
+            self._deliver(self._buffer[:nbytes])
         else:
-            self._read_head(data)
+            self._read_head(bytes(self._buffer[:nbytes]))
 
     def pause_writing(self) -> None:
         self._writable.clear()
 
     def resume_writing(self) -> None:
         self._writable.set()
+
+    def eof_received(self) -> None:
+        # What asyncio would do by itself waits until all input is sent, which a program that is over does not read.
+        if self._transport is not None:
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._writable.set()
@@ -118,22 +129,30 @@ class DockerStream(asyncio.BufferedProtocol, ExecStream):
     # ExecStream
 
     def write(self, data: bytes) -> None:
+        transport = self._transport
+        if transport is not None and not transport.is_closing() and not self._half_close.asked:
+            transport.write(data)
+
+    def write_eof(self) -> bool:
         if self._transport is not None and not self._over:
-            self._transport.write(data)
+            self._half_close.ask(self._transport)
+        return True
 
     async def drain(self) -> None:
         await self._writable.wait()
 
     def pause_reading(self) -> None:
         if self._transport is not None:
+            self._half_close.paused()
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         if self._transport is not None:
             self._transport.resume_reading()
+            self._half_close.resumed()
 
     async def resize(self, cols: int, rows: int) -> None:
-        if not self._over:
+        if not self._over and self._resize is not None:
             await self._resize(cols, rows)
 
     async def close(self) -> None:
@@ -150,6 +169,17 @@ class DockerStream(asyncio.BufferedProtocol, ExecStream):
 
     # How it begins and ends
 
+    def _deliver(self, data: memoryview) -> None:
+        if self._frames is None:
+            self._sink.output(bytes(data))
+            return
+        try:
+            self._frames.feed(data)
+        except NotFrames:
+            self._broken = BackendError("The Docker Engine sent something that is no output of a program.")
+            if self._transport is not None:
+                self._transport.abort()
+
     def _read_head(self, data: bytes) -> None:
         self._head += data
         head, separator, rest = bytes(self._head).partition(b"\r\n\r\n")
@@ -161,7 +191,7 @@ class DockerStream(asyncio.BufferedProtocol, ExecStream):
             self._upgraded.set_result(None)
             self._head.clear()
             if rest:
-                self._sink.output(rest)
+                self._deliver(memoryview(rest))
             return
         length = _LENGTH.search(head)
         if len(rest) >= min(int(length[1]) if length else 0, MAX_HEAD):
@@ -177,7 +207,10 @@ class DockerStream(asyncio.BufferedProtocol, ExecStream):
         exit_code: int | None = None
         error: BackendError | None = BackendError("The stream ended and the Docker Engine could not be asked why.")
         try:
-            exit_code, error = await self._ending()
+            if self._broken is None:
+                exit_code, error = await self._ending()
+            else:
+                error = self._broken
         finally:
             if not self._closing:
                 self._end(exit_code, error)
@@ -200,16 +233,3 @@ def _message(body: bytes) -> str:
 def read_buffer() -> memoryview:
     """A buffer for the streams of one event loop."""
     return memoryview(bytearray(READ_SIZE))
-
-
-def stdout_of(raw: bytes) -> bytes:
-    """What came on stdout of an exec without a terminal. Docker sends frames then: one byte for the channel, three
-    empty, four for the length (https://docs.docker.com/reference/api/engine/, "Attach to a container")."""
-    parts: list[bytes] = []
-    position = 0
-    while position + 8 <= len(raw):
-        length = int.from_bytes(raw[position + 4 : position + 8], "big")
-        if raw[position] == 1:
-            parts.append(raw[position + 8 : position + 8 + length])
-        position += 8 + length
-    return b"".join(parts)

@@ -5,6 +5,7 @@ What the portal must be allowed is the Role in deploy/kubernetes.
 """
 
 import asyncio
+import logging
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ from sessions_app.backends.tls import client_context
 if TYPE_CHECKING:
     from sessions_app.backends.kubernetes_cluster import Cluster
     from sessions_app.backends.kubernetes_stream import KubernetesStream
+
+logger = logging.getLogger(__name__)
 
 KILLED = 128 + 9
 
@@ -70,12 +73,35 @@ class KubernetesBackend(Backend):
 
     async def exec(self, request: ExecRequest, sink: ExecSink) -> ExecStream:
         names.exec_request(request)
+        if request.tty:
+            return await self._launch(request, sink)
+        cluster = await self._reach()
+        from sessions_app.backends.kubernetes_cluster import CLOSING, LASTING, NotSpoken
+
+        if cluster.closes_stdin:
+            try:
+                return await self._launch(request, sink, (CLOSING,))
+            except NotSpoken:
+                logger.info("a cluster refused %s, so stdin is sent to it in frames", CLOSING)
+        stream = await self._launch(request, sink, (LASTING,), framed=True)
+        cluster.closes_stdin = False
+        return stream
+
+    async def _launch(
+        self, request: ExecRequest, sink: ExecSink, protocols: Sequence[str] = (), *, framed: bool = False
+    ) -> ExecStream:
+        """Without a terminal the protocol must be known before the program starts: it decides how stdin is sent."""
+        streams: list[KubernetesStream] = []
 
         async def open_stream(argv: Sequence[str], early: ExecSink) -> ExecStream:
-            return await self._open(request.container, argv, early, (request.cols, request.rows))
+            size = (request.cols, request.rows) if request.tty else None
+            streams.append(await self._open(request.container, argv, early, size, protocols))
+            return streams[-1]
 
-        launched = await launch(request, sink, open_stream, export=True)
+        launched = await launch(request, sink, open_stream, export=True, framed=framed)
         self._leaders.remember(request.session_uid, launched.leader)
+        if launched.how == "framed":
+            streams[-1].frame_input()
         return launched.stream
 
     async def end_processes(self, session_uid: str, container: Container, *, kill_protected: bool) -> CleanupReport:
@@ -126,7 +152,12 @@ class KubernetesBackend(Backend):
         return report or cleanup.parse_report(bytes(collected.raw), kill_protected=kill_protected)
 
     async def _open(
-        self, container: Container, argv: Sequence[str], sink: ExecSink, size: tuple[int, int] | None
+        self,
+        container: Container,
+        argv: Sequence[str],
+        sink: ExecSink,
+        size: tuple[int, int] | None,
+        protocols: Sequence[str] = (),
     ) -> "KubernetesStream":
         """One exec; with a terminal when it has a size (cols, rows)."""
         _check_target(container)
@@ -140,7 +171,7 @@ class KubernetesBackend(Backend):
             return exit_code, await _gone(cluster, container) or error
 
         try:
-            websocket = await cluster.open_exec(container, argv, tty=size is not None)
+            websocket = await cluster.open_exec(container, argv, tty=size is not None, protocols=protocols)
         except BackendError as error:
             # A refused upgrade comes without a reason (400 and 500 for a container that does not run).
             if type(error) is BackendError:

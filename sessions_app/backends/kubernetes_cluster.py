@@ -8,7 +8,8 @@ import asyncio
 import json
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -29,8 +30,10 @@ from sessions_app.backends.kubernetes_access import ClusterAccess
 from sessions_app.backends.kubernetes_errors import MALFORMED, NO_API_SERVER, explain, explain_status, reading
 from sessions_app.backends.launch import where
 
-PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-"""The exec subprotocols, the newer one first."""
+CLOSING, LASTING = "v5.channel.k8s.io", "v4.channel.k8s.io"
+"""The exec subprotocols. Only the first, of Kubernetes 1.30 and newer, can close a channel, such as stdin."""
+
+PROTOCOLS = (CLOSING, LASTING)
 
 MAX_MESSAGE = 4 * 1024 * 1024
 """Bytes of one message of an exec. API servers send 32 KiB at a time; whoever sends more wants to fill our memory."""
@@ -62,6 +65,10 @@ class _BoundedResponse(aiohttp.ClientResponse):
         return self._body
 
 
+class NotSpoken(Exception):
+    """The API server refused the one exec subprotocol it was offered, or the request as such. Nothing ran."""
+
+
 class Cluster:
     """One API server."""
 
@@ -70,6 +77,8 @@ class Cluster:
         self._tls = tls
         self._client: ApiClient | None = None
         self._session: aiohttp.ClientSession | None = None
+        self.closes_stdin = True
+        """It may speak a protocol that can; False once it turned out that it does not."""
 
     @property
     def api(self) -> ApiClient:
@@ -136,8 +145,12 @@ class Cluster:
 
         return await self.call(about, ask)
 
-    async def open_exec(self, target: Container, argv: Sequence[str], *, tty: bool) -> aiohttp.ClientWebSocketResponse:
-        """The WebSocket of an exec. Raises a `BackendError`. The target's names must have been checked."""
+    async def open_exec(
+        self, target: Container, argv: Sequence[str], *, tty: bool, protocols: Sequence[str] = ()
+    ) -> aiohttp.ClientWebSocketResponse:
+        """The WebSocket of an exec. Raises a `BackendError`; `NotSpoken` if it is refused and only CLOSING was offered.
+        No `protocols` are both. The target's names must have been checked."""
+        protocols = protocols or PROTOCOLS
         query: list[tuple[str, str]] = [("command", word) for word in argv]
         query += [("container", target.container_name), ("stdin", "true"), ("stdout", "true")]
         # With a terminal there is one stream; asking for stderr beside it is an error.
@@ -147,11 +160,11 @@ class Cluster:
         url = URL(f"{self.access.server}{path}?{urlencode(query, quote_via=quote)}", encoded=True)
 
         async def connect() -> aiohttp.ClientWebSocketResponse:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
+            async with asyncio.timeout(CONNECT_TIMEOUT), _refusals(protocols):
                 return await self._own_session().ws_connect(
                     url,
                     headers=self._headers(),
-                    protocols=PROTOCOLS,
+                    protocols=protocols,
                     autoping=False,
                     max_msg_size=MAX_MESSAGE,
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT),
@@ -162,7 +175,7 @@ class Cluster:
         websocket = await self.call(
             where(f"the pod {target.pod_name}", f"the container {target.container_name}"), connect
         )
-        if websocket.protocol not in PROTOCOLS:
+        if websocket.protocol not in protocols:
             await websocket.close()
             raise ProviderMisconfigured("The cluster speaks neither version 4 nor 5 of the exec protocol.")
         return websocket
@@ -184,3 +197,14 @@ class Cluster:
     def _headers(self) -> dict[str, str]:
         token = self.access.token
         return {"Authorization": f"Bearer {token.current()}"} if token is not None else {}
+
+
+@asynccontextmanager
+async def _refusals(protocols: Sequence[str]) -> AsyncIterator[None]:
+    """An API server answers a protocol that it does not know with 403, as it does what is not allowed."""
+    try:
+        yield
+    except aiohttp.WSServerHandshakeError as error:
+        if LASTING not in protocols:
+            raise NotSpoken from error
+        raise

@@ -1,17 +1,20 @@
 """One exec's WebSocket to a Kubernetes API server.
 
-The first byte of each message names its channel: 0 stdin, 1 stdout, 2 stderr, 3 the final status, 4 the terminal's size
-(https://kubernetes.io/docs/reference/command-line-tools-reference/, "remotecommand" v4 and v5).
+The first byte of each message names its channel: 0 stdin, 1 stdout, 2 stderr, 3 the final status, 4 the terminal's
+size, and in v5 255 closes the one that follows (https://kubernetes.io/docs/reference/command-line-tools-reference/,
+"remotecommand" v4 and v5).
+
+v4 cannot close stdin. There launch.sh takes stdin in frames and passes on what they hold.
 """
 
 import asyncio
 import json
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import aiohttp
 
+from audit.journal import OutputStream
 from sessions_app.backends.base import (
     READ_SIZE,
     WRITE_HIGH_WATER,
@@ -20,7 +23,9 @@ from sessions_app.backends.base import (
     ExecStream,
     ProviderUnreachable,
 )
+from sessions_app.backends.kubernetes_cluster import CLOSING
 from sessions_app.backends.kubernetes_errors import explain_exec_status
+from sessions_app.backends.peers import peer_is_silent
 
 KEEPALIVE = 20.0
 """Seconds between two pings: load balancers cut a connection that is silent for a minute."""
@@ -28,11 +33,19 @@ KEEPALIVE = 20.0
 SILENCE = 3 * KEEPALIVE
 """Seconds without a byte or a pong after which the other side is taken for dead."""
 
+HELD_UP = 4 * 1024
+"""Bytes of input that, once sent and not known to be taken, may be what holds up the pongs: an API server reads its
+messages in turn, and waits with the next one until the program has room for this one's."""
+
+MAX_FRAME = 256 * 1024
+"""Bytes of input in one frame for launch.sh, which starts a program to read each."""
+
 STATUS_GRACE = 2.0
 """Seconds that may pass between an exec's status and the end of its stream."""
 
 STDIN, STDOUT, STDERR, STATUS, RESIZE = range(5)
-_OUTPUT = (STDOUT, STDERR)
+CLOSE = 255
+_OUTPUT: dict[int, OutputStream] = {STDOUT: "stdout", STDERR: "stderr"}
 
 Ending = Callable[[int | None, BackendError | None], Awaitable[tuple[int | None, BackendError | None]]]
 
@@ -52,8 +65,14 @@ class KubernetesStream(ExecStream):
         self._sink = sink
         self._ending = ending
         self._loop = asyncio.get_running_loop()
-        self._frames: deque[bytes] = deque()
-        self._queued = 0
+        self._size = size
+        """Still to be sent."""
+        self._input = bytearray()
+        self._framed = False
+        self._frame_left = 0
+        self._eof = self._eof_due = False
+        self._sent = self._taken = 0
+        """Bytes of input: those that went out, and those of them that the other side is known to have taken."""
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._drained.set()
@@ -63,15 +82,29 @@ class KubernetesStream(ExecStream):
         self._status: object = None
         self._closing = False
         self._over = False
-        if size is not None:
-            self._queue(RESIZE, _size(*size))
         self._task = self._loop.create_task(self._run())
+
+    def frame_input(self) -> None:
+        """Input goes in frames: to be called before the first of it."""
+        self._framed = True
 
     # ExecStream
 
     def write(self, data: bytes) -> None:
-        for start in range(0, len(data), READ_SIZE):
-            self._queue(STDIN, data[start : start + READ_SIZE])
+        if self._over or self._eof:
+            return
+        self._input += data
+        if len(self._input) >= WRITE_HIGH_WATER:
+            self._drained.clear()
+        self._wake.set()
+
+    def write_eof(self) -> bool:
+        if not self._framed and self._websocket.protocol != CLOSING:
+            return False
+        if not self._eof:
+            self._eof = self._eof_due = True
+            self._wake.set()
+        return True
 
     async def drain(self) -> None:
         await self._drained.wait()
@@ -85,7 +118,9 @@ class KubernetesStream(ExecStream):
         self._reading.set()
 
     async def resize(self, cols: int, rows: int) -> None:
-        self._queue(RESIZE, _size(cols, rows))
+        if not self._over:
+            self._size = (cols, rows)
+            self._wake.set()
 
     async def close(self) -> None:
         self._closing = True
@@ -100,13 +135,14 @@ class KubernetesStream(ExecStream):
     async def _run(self) -> None:
         exit_code: int | None = None
         error: BackendError | None = BackendError("The stream ended and the cluster could not be asked why.")
-        writer = self._loop.create_task(self._write_frames())
+        helpers = [self._loop.create_task(self._write()), self._loop.create_task(self._keep_alive())]
         try:
             try:
                 broken = await self._read()
             finally:
-                writer.cancel()
-                await asyncio.gather(writer, return_exceptions=True)
+                for helper in helpers:
+                    helper.cancel()
+                await asyncio.gather(*helpers, return_exceptions=True)
             await self._websocket.close()
             status, failure = explain_exec_status(self._status)
             exit_code, error = await self._ending(status, failure or broken)
@@ -129,12 +165,14 @@ class KubernetesStream(ExecStream):
             data = message.data
             if message.type is aiohttp.WSMsgType.BINARY:
                 if len(data) > 1 and data[0] in _OUTPUT:
-                    sink.output(data[1:])
+                    sink.output(data[1:], _OUTPUT[data[0]])
                 elif len(data) > 1 and data[0] == STATUS:
                     self._status = _parsed(data[1:])
             elif message.type is aiohttp.WSMsgType.PING and await self._answer(data):
                 continue
-            elif message.type is not aiohttp.WSMsgType.PONG:
+            elif message.type is aiohttp.WSMsgType.PONG:
+                self._note_taken(data)
+            else:
                 if self._status is not None:
                     return None
                 return ProviderUnreachable("The connection to the cluster broke while the program was running.")
@@ -147,41 +185,72 @@ class KubernetesStream(ExecStream):
             return False
         return True
 
-    async def _write_frames(self) -> None:
-        """Send what is queued, in order, and a ping whenever it is time for one, however much there is to send."""
-        ping_at = self._loop.time() + KEEPALIVE
+    def _note_taken(self, pong: bytes) -> None:
+        """A pong says that the other side has taken what was sent before its ping, which says how much that was."""
+        if pong.isdigit() and len(pong) < 20:
+            self._taken = max(self._taken, min(int(pong), self._sent))
+
+    async def _write(self) -> None:
+        """Send what there is to send, in order. While the program does not read, this waits."""
         try:
             while True:
-                while self._frames and self._loop.time() < ping_at:
-                    frame = self._frames.popleft()
-                    await self._websocket.send_bytes(frame)
-                    self._queued -= len(frame)
-                    if self._queued < WRITE_HIGH_WATER:
-                        self._drained.set()
-                if self._loop.time() >= ping_at:
-                    if self._reading.is_set() and self._loop.time() - self._heard > SILENCE:
-                        await self._websocket.close()  # The reader sees it, and tells.
-                        return
-                    await self._websocket.ping()
-                    ping_at = self._loop.time() + KEEPALIVE
-                    continue
+                while (message := self._next_message()) is not None:
+                    await self._websocket.send_bytes(message)
                 self._wake.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout_at(ping_at):
-                        await self._wake.wait()
+                await self._wake.wait()
         except (aiohttp.ClientError, OSError):
             return
         finally:
             self._drained.set()
 
-    def _queue(self, channel: int, data: bytes) -> None:
-        if self._over:
+    def _next_message(self) -> bytes | None:
+        if self._size is not None:
+            size, self._size = self._size, None
+            return bytes((RESIZE,)) + json.dumps({"Width": size[0], "Height": size[1]}).encode()
+        if self._input:
+            return bytes((STDIN,)) + self._next_input()
+        if self._eof_due:
+            self._eof_due = False
+            return b"\x000\n" if self._framed else bytes((CLOSE, STDIN))
+        return None
+
+    def _next_input(self) -> bytes:
+        head = b""
+        if self._framed and not self._frame_left:
+            self._frame_left = min(len(self._input), MAX_FRAME)
+            head = b"%d\n" % self._frame_left
+        size = min(len(self._input), READ_SIZE, self._frame_left or READ_SIZE)
+        data = bytes(self._input[:size])
+        del self._input[:size]
+        if self._framed:
+            self._frame_left -= size
+        if len(self._input) < WRITE_HIGH_WATER:
+            self._drained.set()
+        self._sent += size
+        return head + data
+
+    async def _keep_alive(self) -> None:
+        """Ping, however much there is to send, and notice that nobody is there any more."""
+        try:
+            while True:
+                await asyncio.sleep(KEEPALIVE)
+                if self._is_dead():
+                    await self._websocket.close()  # The reader sees it, and tells.
+                    return
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(KEEPALIVE):
+                        await self._websocket.ping(b"%d" % self._sent)
+        except (aiohttp.ClientError, OSError):
             return
-        self._frames.append(bytes((channel,)) + data)
-        self._queued += len(data) + 1
-        if self._queued >= WRITE_HIGH_WATER:
-            self._drained.clear()
-        self._wake.set()
+
+    def _is_dead(self) -> bool:
+        """Silence says so, unless it has another cause: output that we do not read, which hides the pongs, or input
+        that the program does not read. Then only the kernel can tell whether the other side still answers."""
+        if self._loop.time() - self._heard <= SILENCE:
+            return False
+        if self._reading.is_set() and self._sent - self._taken < HELD_UP:
+            return True
+        return peer_is_silent(self._websocket.get_extra_info("socket"), SILENCE)
 
     def _end(self, exit_code: int | None, error: BackendError | None) -> None:
         if self._over:
@@ -189,10 +258,6 @@ class KubernetesStream(ExecStream):
         self._over = True
         self._drained.set()
         self._sink.closed(exit_code, error)
-
-
-def _size(cols: int, rows: int) -> bytes:
-    return json.dumps({"Width": cols, "Height": rows}).encode()
 
 
 def _parsed(data: bytes) -> object:

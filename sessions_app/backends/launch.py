@@ -1,8 +1,8 @@
 """How a session's program is started, the same way on every provider.
 
-A small POSIX script (launch.sh) runs first, on the session's own terminal: it sets the terminal's size, finds a shell
-where none was named, writes one mark and becomes the program by `exec`. Whatever comes before the mark is not the
-program's output, so a launch that fails is told as an exception and never as text on somebody's terminal.
+A small POSIX script (launch.sh) runs first, on the session's own terminal or pipes: it sets the terminal's size, finds
+a shell where none was named, writes one mark and becomes the program by `exec`. What stdout has before the mark is not
+the program's output, so a launch that fails is told as an exception and never as text on somebody's terminal.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from audit.journal import OutputStream
 from sessions_app.backends.base import (
     CALL_TIMEOUT,
     SESSION_VARIABLE,
@@ -29,7 +30,7 @@ DIRECT_START_GRACE = 0.5
 MAX_EARLY_OUTPUT = 64 * 1024
 """Bytes held back while waiting for the mark."""
 
-_MARK = re.compile(rb"\x1eporthole (ready (sized|unsized) ([0-9]+:[0-9]+)?|missing)\x1e")
+_MARK = re.compile(rb"\x1eporthole (ready (sized|unsized|pipes|framed) ([0-9]+:[0-9]+)?|missing)\x1e")
 _ENGINE_FAILURE = b"OCI runtime exec failed"
 
 NOT_STARTED = (126, 127)
@@ -45,14 +46,15 @@ class Launched:
     stream: ExecStream
     leader: str
     """`pid:start` of the process that leads the terminal session, as seen in the container; empty when unknown."""
-    sized: bool
-    """The terminal had its size before the program began."""
+    how: str
+    """`sized`: the terminal had its size before the program began; `unsized`, or nothing where that is not known;
+    `pipes`; `framed`: stdin must come in frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Started:
     leader: str = ""
-    sized: bool = False
+    how: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,20 @@ class _LaunchSink:
         self._sink = sink
         self._marked = marked
         self._early = bytearray()
+        self._early_errors = bytearray()
         self._running = False
         self._missing = False
         self.outcome: asyncio.Future[_Started | _Failed] = asyncio.get_running_loop().create_future()
 
-    def output(self, data: bytes) -> None:
+    def output(self, data: bytes, stream: OutputStream = "stdout") -> None:
         if self._running:
-            self._sink.output(data)
+            self._sink.output(data, stream)
+            return
+        if stream == "stderr":
+            # The program's, which has overtaken the mark, or a launcher's that fails.
+            self._early_errors += data
+            if len(self._early_errors) > MAX_EARLY_OUTPUT:
+                self.open(_Started())
             return
         self._early += data
         if not self._marked:
@@ -90,7 +99,7 @@ class _LaunchSink:
                 self._missing = True
             else:
                 del self._early[: mark.end()]
-                self.open(_Started((mark[3] or b"").decode(), mark[2] == b"sized"))
+                self.open(_Started((mark[3] or b"").decode(), mark[2].decode()))
         elif len(self._early) > MAX_EARLY_OUTPUT:
             self.open(_Started())
 
@@ -100,6 +109,9 @@ class _LaunchSink:
             return
         self._running = True
         self.outcome.set_result(started)
+        if self._early_errors:
+            self._sink.output(bytes(self._early_errors), "stderr")
+            self._early_errors.clear()
         if self._early:
             self._sink.output(bytes(self._early))
             self._early.clear()
@@ -110,21 +122,25 @@ class _LaunchSink:
         if self._running:
             self._sink.closed(exit_code, error)
         elif not self.outcome.done():
-            text = self._early.decode(errors="replace")
+            text = (self._early + self._early_errors).decode(errors="replace")
             self.outcome.set_result(_Failed(exit_code, error, text, self._missing))
 
     def _refused(self, exit_code: int | None) -> bool:
         return exit_code in NOT_STARTED and self._early.startswith(_ENGINE_FAILURE)
 
 
-async def launch(request: ExecRequest, sink: ExecSink, open_stream: OpenStream, *, export: bool) -> Launched:
+async def launch(
+    request: ExecRequest, sink: ExecSink, open_stream: OpenStream, *, export: bool, framed: bool = False
+) -> Launched:
     """Start the request's program through `open_stream` and return when it runs.
 
-    `export`: let the launcher set the environment, where the provider's own call cannot. Raises `CommandNotFound` when
-    the container has no such program or no shell, or what else went wrong; the sink is then never called.
+    `export`: let the launcher set the environment, where the provider's own call cannot. `framed`: let it take stdin in
+    frames, where the provider cannot close it. Raises `CommandNotFound` when the container has no such program or no
+    shell, or what else went wrong; the sink is then never called.
     """
+    argv = _launcher_argv(request, export=export, framed=framed)
     try:
-        return await _start(_launcher_argv(request, export=export), request, sink, open_stream, marked=True)
+        return await _start(argv, request, sink, open_stream, marked=True)
     except _NoLauncher as error:
         if not request.argv:
             raise CommandNotFound(
@@ -155,7 +171,7 @@ async def _start(
         await stream.close()
         raise
     if isinstance(outcome, _Started):
-        return Launched(stream, outcome.leader, outcome.sized)
+        return Launched(stream, outcome.leader, outcome.how)
     await stream.close()
     raise _failure(outcome, request)
 
@@ -209,20 +225,16 @@ def printable(text: str, longest: int = 200) -> str:
     return "".join(char if char.isprintable() else " " for char in text[:longest]).strip()
 
 
-def _launcher_argv(request: ExecRequest, *, export: bool) -> list[str]:
+def _launcher_argv(request: ExecRequest, *, export: bool, framed: bool) -> list[str]:
     variables = [f"{name}={value}" for name, value in session_environment(request).items()] if export else []
-    size = [str(request.cols), str(request.rows)]
-    return ["sh", "-c", script("launch.sh"), "porthole", *size, *variables, "--", *request.argv]
+    how = f"{request.cols}x{request.rows}" if request.tty else "framed" if framed else "pipes"
+    return ["sh", "-c", script("launch.sh"), "porthole", how, *variables, "--", *request.argv]
 
 
 def session_environment(request: ExecRequest) -> Mapping[str, str]:
     """The variables that every program of the session is given."""
-    return {
-        "TERM": "xterm-256color",
-        "COLORTERM": "truecolor",
-        **request.env,
-        SESSION_VARIABLE: request.session_uid,
-    }
+    terminal = {"TERM": "xterm-256color", "COLORTERM": "truecolor"} if request.tty else {}
+    return {**terminal, **request.env, SESSION_VARIABLE: request.session_uid}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""This machine as a provider: each session is a program on a pty of its own. For the demo, development and tests.
+"""This machine as a provider: each session is a program on a pty or pipes of its own. For the demo, development, tests.
 
 A shell given out here runs as the portal's own user, so this backend refuses to be made unless the operator has set
 PORTHOLE_LOCAL_PROVIDER=1. It takes no options and no credentials.
@@ -77,7 +77,10 @@ class LocalBackend(Backend):
         _check_target(request.container)
 
         async def open_stream(argv: Sequence[str], early: ExecSink) -> ExecStream:
-            return await self._open(argv, early, session_environment(request), (request.cols, request.rows))
+            environment = session_environment(request)
+            if request.tty:
+                return await self._on_terminal(argv, early, environment, (request.cols, request.rows))
+            return await self._on_pipes(argv, early, environment)
 
         launched = await launch(request, sink, open_stream, export=False)
         self._leaders.remember(request.session_uid, launched.leader)
@@ -119,7 +122,7 @@ class LocalBackend(Backend):
         for stream in list(self._streams):
             await stream.close()
 
-    async def _open(
+    async def _on_terminal(
         self, argv: Sequence[str], sink: ExecSink, variables: Mapping[str, str], size: tuple[int, int]
     ) -> LocalStream:
         _keep_ignored_signals_to_ourselves()
@@ -147,7 +150,40 @@ class LocalBackend(Backend):
             raise
         finally:
             os.close(secondary)
-        stream = LocalStream(sink, primary, process)
+        return self._opened(LocalStream(sink, process, terminal=primary))
+
+    async def _on_pipes(self, argv: Sequence[str], sink: ExecSink, variables: Mapping[str, str]) -> LocalStream:
+        _keep_ignored_signals_to_ourselves()
+        ours: list[int] = []
+        theirs: list[int] = []
+        try:
+            for way in ("in", "out", "out"):
+                reading, writing = os.pipe()
+                ours.append(writing if way == "in" else reading)
+                theirs.append(reading if way == "in" else writing)
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=theirs[0],
+                stdout=theirs[1],
+                stderr=theirs[2],
+                env={**_environment(), **variables},
+                cwd=_home(),
+                start_new_session=True,
+            )
+        except BaseException as error:
+            for descriptor in ours:
+                os.close(descriptor)
+            if isinstance(error, FileNotFoundError):
+                raise CommandNotFound("There is no sh on this machine.") from error
+            if isinstance(error, OSError):
+                raise _no_room(error) from error
+            raise
+        finally:
+            for descriptor in theirs:
+                os.close(descriptor)
+        return self._opened(LocalStream(sink, process, pipes=(ours[0], ours[1], ours[2])))
+
+    def _opened(self, stream: LocalStream) -> LocalStream:
         self._streams.add(stream)
         return stream
 

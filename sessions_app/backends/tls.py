@@ -1,5 +1,6 @@
-"""TLS as a client, from PEM text."""
+"""TLS as a client, from PEM text, and the end of one direction of a connection."""
 
+import asyncio
 import ssl
 import tempfile
 from pathlib import Path
@@ -36,3 +37,64 @@ def _load_client_certificate(context: ssl.SSLContext, cert: str, key: str) -> No
             file.write_text(text)
         # A key with a passphrase must fail and not ask on the portal's terminal.
         context.load_cert_chain(cert_file, key_file, password=lambda: "")
+
+
+class HalfClose:
+    """Ends what we send on a connection, with TLS or without, and goes on reading.
+
+    asyncio cannot do that under TLS. TLS can: `close_notify` ends one direction, which is how the docker command closes
+    an exec's stdin. `SSLObject.unwrap` sends it, then looks for the other side's, and fails for good if it meets data
+    in its place. So it is called only when everything that has come was read.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        """Nothing may be written any more."""
+        self._transport: asyncio.Transport | None = None
+        self._paused = False
+        self._more = False
+
+    def read(self, *, full: bool) -> None:
+        """Something was read; if it filled the buffer there may be more, for which asyncio comes back at once."""
+        self._more = full
+
+    def paused(self) -> None:
+        """Nothing is read from now on."""
+        self._paused = True
+
+    def resumed(self) -> None:
+        """Reading goes on: to be called after the transport was told."""
+        self._paused = False
+        if self._transport is not None:
+            asyncio.get_running_loop().call_soon(self._notify)
+
+    def ask(self, transport: asyncio.Transport) -> None:
+        """End our direction once what was written has gone."""
+        if self.asked:
+            return
+        self.asked = True
+        if transport.can_write_eof():
+            transport.write_eof()
+        else:
+            self._transport = transport
+            self._notify()
+
+    def _notify(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing() or self._paused:
+            return
+        if self._more:
+            # asyncio's own next read stands in the queue before this.
+            self._more = False
+            asyncio.get_running_loop().call_soon(self._notify)
+            return
+        self._transport = None
+        try:
+            transport.get_extra_info("ssl_object").unwrap()
+        except ssl.SSLError as error:
+            if not isinstance(error, ssl.SSLWantReadError):
+                transport.abort()
+                return
+        # asyncio sends what TLS has ready only when it reads or writes; there is nothing left to write.
+        transport.pause_reading()
+        transport.resume_reading()

@@ -2,23 +2,17 @@
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Protocol
 
-from audit.journal import JournalError
+from audit.journal import JournalError, OutputStream
 from sessions_app import protocol
 from sessions_app.backends.base import BackendError, ExecStream
+from sessions_app.engine.input import InputQueue
 from sessions_app.engine.log import OutputLog
 from sessions_app.engine.sizes import Sizes
-from sessions_app.engine.viewer import WATCHER_BACKLOG, WINDOW, Mode, Socket, Viewer
+from sessions_app.engine.viewer import WATCHER_BACKLOG, WINDOW, Mode, Older, Socket, Viewer
 from sessions_app.protocol import Close
-
-INPUT_BUFFER = 4 * 1024 * 1024
-"""Bytes of input that may wait for the container. A client that sends more without minding `input_ack` is cut off."""
-
-INPUT_STRIDE = 64 * 1024
-"""Bytes of input after which the engine waits for the container to take them, and tells the client."""
 
 RESUME_BELOW = WINDOW // 2
 
@@ -26,7 +20,7 @@ RESUME_BELOW = WINDOW // 2
 class Journal(Protocol):
     """What the engine writes the record to: `audit.journal.JournalWriter` is one."""
 
-    def output(self, data: bytes) -> None: ...
+    def output(self, data: bytes, stream: OutputStream = ...) -> None: ...
     def gap(self, length: int) -> None: ...
     def resize(self, cols: int, rows: int) -> None: ...
 
@@ -51,6 +45,9 @@ class LiveSession:
 
     Every byte of output goes to the journal first, then to the log, then to the viewers. `run` does what must wait:
     large input and resizes. Ending it is the owner's business.
+
+    Without a terminal (`tty` is false) there is no size, stdout and stderr are told apart, and input can end. There the
+    program's output counts as activity, too: nobody is expected to type, and a program that prints is at work.
     """
 
     def __init__(
@@ -59,17 +56,20 @@ class LiveSession:
         journal: Journal,
         owner: Owner,
         *,
-        older: Callable[[int, int], Awaitable[bytes]],
+        older: Callable[[], Older],
         cols: int,
         rows: int,
         strict: bool,
         output_quota: int,
+        tty: bool = True,
         keystrokes: Keystrokes | None = None,
     ) -> None:
+        """`older` makes a viewer's own reader of output that has left memory."""
         self.uid = uid
         self.log = OutputLog()
-        self.bytes_in = 0
-        self.last_input = time.monotonic()
+        self.tty = tty
+        self.input = InputQueue()
+        self.last_activity = time.monotonic()
         self.viewers: list[Viewer] = []
         self.controller: Viewer | None = None
         self._journal, self._owner, self._older = journal, owner, older
@@ -81,23 +81,22 @@ class LiveSession:
         self._losing = False
         self._unrecordable = False
         self._over_quota = False
-        self._input: deque[tuple[Viewer, bytes]] = deque()
-        self._input_waiting = 0
-        self._input_stride = 0
-        self._draining = False
         self._sizes = Sizes(uid, cols, rows, before=self._record_size, after=self._tell_size)
-        self._full = asyncio.Event()
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes of input accepted so far."""
+        return self.input.accepted
 
     # --- the stream's side -------------------------------------------------------------------------------------
 
     def connect(self, stream: ExecStream) -> None:
         """The exec stream is open: input and sizes go there from now on."""
         self._stream = self._sizes.stream = stream
+        self.input.connect(stream)
         self._regulate()
-        if self._input:
-            self._full.set()
 
-    def output(self, data: bytes) -> None:
+    def output(self, data: bytes, stream: OutputStream = "stdout") -> None:
         """Bytes from the container: recorded, kept, then shown."""
         if self._unrecordable:
             self._unrecorded += len(data)
@@ -106,7 +105,7 @@ class LiveSession:
             if self._unrecorded:
                 self._journal.gap(self._unrecorded)
                 self._unrecorded = 0
-            self._journal.output(data)
+            self._journal.output(data, stream)
         except JournalError as error:
             if self._strict:
                 # What is not on record is not shown, and nothing may follow it: a record without a hole ends here.
@@ -120,7 +119,9 @@ class LiveSession:
             self._unrecorded += len(data)
         else:
             self._losing = False
-        self.log.append(data)
+        self.log.append(data, stream)
+        if not self.tty:
+            self.touch()
         if self._keystrokes is not None:
             self._keystrokes.echoed(data)
         for viewer in self.viewers:
@@ -160,7 +161,7 @@ class LiveSession:
         self, socket: Socket, *, offset: int, mode: Mode, user_id: int, token_id: int | None = None
     ) -> Viewer:
         """A viewer of this session's log; `attach` adds it."""
-        return Viewer(socket, self.log, self._older, offset=offset, mode=mode, user_id=user_id, token_id=token_id)
+        return Viewer(socket, self.log, self._older(), offset=offset, mode=mode, user_id=user_id, token_id=token_id)
 
     def attach(self, viewer: Viewer) -> Viewer | None:
         """Add a viewer. Returns the controller that it takes the place of, already told to close."""
@@ -208,37 +209,38 @@ class LiveSession:
         asked = False
         if viewer.keys is not None:
             sent = len(data)
-            data, asked = viewer.keys.take(data, self.last_input)
+            data, asked = viewer.keys.take(data, self.last_activity)
             viewer.input_taken += sent - len(data)
         if data:
             self._take(viewer, data)
         return asked
 
     def _take(self, viewer: Viewer, data: bytes) -> None:
-        self.bytes_in += len(data)
-        if self._keystrokes is not None:
-            self._keystrokes.typed(data)
-        if self._stream is not None and not self._draining and not self._input:
-            self._pass_on(self._stream, viewer, data)
-            return
-        if self._input_waiting + len(data) > INPUT_BUFFER:
+        if not self.input.put(viewer, data):
             detail = "Input came faster than the container takes it. Reconnect to go on."
             viewer.close(Close.TOO_SLOW, protocol.error(Close.TOO_SLOW, detail))
-            return
-        self._input.append((viewer, data))
-        self._input_waiting += len(data)
+        elif self._keystrokes is not None:
+            self._keystrokes.typed(data)
+
+    def end_input(self, viewer: Viewer) -> None:
+        """The controller has no more input: the program's stdin ends after what it was sent."""
+        if viewer is self.controller and not viewer.closing and not self._shut:
+            self.touch()
+            self.input.end()
 
     def touch(self) -> None:
-        """Somebody is there."""
-        self.last_input = time.monotonic()
+        """Somebody is there, or something happens."""
+        self.last_activity = time.monotonic()
 
     def resize(self, cols: int, rows: int) -> None:
         """Set the terminal's size; passed on soon, joined with what else comes in between."""
-        self._sizes.resize(cols, rows)
+        if self.tty:
+            self._sizes.resize(cols, rows)
 
     def redraw(self) -> None:
         """Have the program paint its screen anew."""
-        self._sizes.redraw()
+        if self.tty:
+            self._sizes.redraw()
 
     @property
     def cols(self) -> int:
@@ -276,42 +278,15 @@ class LiveSession:
         """From here on no input reaches the container. Output flows, unpaused, so that the end is on record, unless
         there was too much of it."""
         self._shut = True
-        self._input.clear()
-        self._input_waiting = 0
+        self.input.drop()
         if self._stream is not None and self._paused and not self._over_quota:
             self._paused = False
             self._stream.resume_reading()
 
     # --- what must wait ----------------------------------------------------------------------------------------
 
-    def _pass_on(self, stream: ExecStream, viewer: Viewer, data: bytes) -> None:
-        stream.write(data)
-        viewer.input_taken += len(data)
-        self._input_stride += len(data)
-        if self._input_stride >= INPUT_STRIDE:
-            self._draining = True
-            self._full.set()
-
     async def run(self) -> None:
         """Pass on sizes and large input until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._sizes.run())
-            tasks.create_task(self._pass_on_queue())
-
-    async def _pass_on_queue(self) -> None:
-        """Keystrokes go straight to the stream; whatever is more than it takes at once waits here."""
-        while True:
-            await self._full.wait()
-            self._full.clear()
-            stream = self._stream
-            if stream is None:
-                continue
-            await stream.drain()
-            self._draining = False
-            self._input_stride = 0
-            while self._input and not self._draining:
-                viewer, data = self._input.popleft()
-                self._input_waiting -= len(data)
-                self._pass_on(stream, viewer, data)
-            if self.controller is not None:
-                self.controller.tell(protocol.input_ack(self.controller.input_taken))
+            tasks.create_task(self.input.run(lambda: self.controller))

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Literal, Protocol
 
+from audit.journal import OutputStream
 from sessions_app import protocol
 from sessions_app.engine.keys import DetachKeys
 from sessions_app.engine.log import OutputLog
@@ -22,13 +23,16 @@ SEND_SIZE = 64 * 1024
 """Bytes in one binary frame, at most."""
 
 FAREWELL_TIMEOUT = 5.0
-"""Seconds a closing viewer has to take what is still to be sent."""
+"""Seconds in which a closing viewer must take something of what is still to be sent."""
 
 MAX_FRAMES = 256
 """Text frames that may wait for one viewer."""
 
 
 Mode = Literal["control", "watch"]
+
+Older = Callable[[int, int], Awaitable[tuple[bytes, OutputStream]]]
+"""Reads output that has left memory: an offset and a length in; bytes of one stream out, perhaps fewer, and which."""
 
 
 class Socket(Protocol):
@@ -46,7 +50,7 @@ class Viewer:
         self,
         socket: Socket,
         log: OutputLog,
-        older: Callable[[int, int], Awaitable[bytes]],
+        older: Older,
         *,
         offset: int,
         mode: Mode,
@@ -58,6 +62,8 @@ class Viewer:
         self.token_id = token_id
         self.sent = offset
         self.acked = offset
+        self.stream: OutputStream = log.run(offset)[0] if offset >= log.start else "stdout"
+        """Which the client takes the next byte for."""
         self.head_start = log.end - offset
         """Bytes that it was behind when it came, which it may take its time for."""
         self.input_taken = 0
@@ -118,8 +124,7 @@ class Viewer:
                 self._waiter = None
         if self._rest_matters:
             with suppress(TimeoutError):
-                async with asyncio.timeout(FAREWELL_TIMEOUT):
-                    await self._send_rest()
+                await self._send_rest()
         while self._frames:
             await self._socket.send_text(self._frames.popleft())
         if self._last_words:
@@ -135,12 +140,17 @@ class Viewer:
         if room <= 0 or self.sent >= self._log.end:
             return False
         limit = min(room, SEND_SIZE)
-        data = self._log.newest(self.sent, limit)
+        stream, end = self._log.run(self.sent)
+        data = self._log.newest(self.sent, min(limit, end - self.sent))
         if data is None:
             length = min(limit, self._log.start - self.sent)
+            data, stream = await self._older(self.sent, length)
             # A best-effort journal may have lost these bytes. A gap reads as zero bytes, here as in the record:
             # terminals ignore them, and offsets stay what they are.
-            data = await self._older(self.sent, length) or self._gap(length)
+            data = data or self._gap(length)
+        if stream != self.stream:
+            self.stream = stream
+            await self._socket.send_text(protocol.stream(stream, self.sent))
         self.sent += len(data)
         await self._socket.send_bytes(data)
         return True
@@ -152,8 +162,10 @@ class Viewer:
         return bytes(length)
 
     async def _send_rest(self) -> None:
+        """All there is, as long as the client goes on taking it. Raises `TimeoutError`."""
         while self.sent < self._log.end:
-            if not await self._send_some():
-                self._waiter = asyncio.get_running_loop().create_future()
-                await self._waiter
-                self._waiter = None
+            async with asyncio.timeout(FAREWELL_TIMEOUT):
+                if not await self._send_some():
+                    self._waiter = asyncio.get_running_loop().create_future()
+                    await self._waiter
+                    self._waiter = None

@@ -9,7 +9,7 @@ from portal.models import ProviderKind, Service
 from portal.templatetags.porthole import NOW, ago
 from sessions_app.models import Session
 from sessions_app.page_texts import STATES, ending_of
-from sessions_app.words import LIVE, OVER, State
+from sessions_app.words import LIVE, OVER, TERMINALS, State
 
 register = template.Library()
 
@@ -30,6 +30,12 @@ def attachable(session: Session) -> bool:
 
 SOON = 300
 """Seconds before a detached session's end from which its remaining time is a warning."""
+
+
+@register.filter
+def typed_into(session: Session) -> bool:
+    """Whether it has a terminal. Another one's output is to be read, and its input is its client's."""
+    return session.kind in TERMINALS
 
 
 @register.filter

@@ -186,8 +186,7 @@ export class TerminalSession {
     if (frame.missed > 0) {
       this.#handlers.notice({ code: "recording_gap", detail: `${frame.missed} bytes could not be kept and are missing.` });
     }
-    if (this.#mode === "watch") this.#view.setSize(frame.cols, frame.rows);
-    else if (frame.screens > 0) this.#view.resize(frame.cols, frame.rows);
+    if (this.#mode !== "watch" && frame.screens > 0) this.#view.resize(frame.cols, frame.rows);
     this.#state(frame);
   }
 
@@ -206,7 +205,8 @@ export class TerminalSession {
   }
 
   #state(frame) {
-    if (this.#mode === "watch" && frame.cols) this.#view.setSize(frame.cols, frame.rows);
+    // A session that says which stream its output is of has no terminal, and so no size to follow.
+    if (this.#mode === "watch" && frame.cols && !frame.stream) this.#view.setSize(frame.cols, frame.rows);
     if (["requested", "provisioning"].includes(frame.state)) this.#handlers.phase({ name: "starting", detail: frame.detail ?? "" });
     else this.#handlers.phase({ name: "live", state: frame.state });
   }

@@ -53,11 +53,12 @@ export class TerminalView {
    * @param {boolean} options.dark
    * @param {number} options.scrollback Lines.
    * @param {number} options.fontSize
+   * @param {boolean} [options.piped] What it shows comes from no terminal, so lines end without a carriage return.
    * @param {boolean} [options.screenReader]
    * @param {boolean} [options.webgl] False to use the DOM renderer from the start.
    * @param {TerminalHandlers} options.handlers
    */
-  constructor(element, { dark, scrollback, fontSize, screenReader = false, webgl = true, handlers }) {
+  constructor(element, { dark, scrollback, fontSize, piped = false, screenReader = false, webgl = true, handlers }) {
     this.#element = element;
     this.#handlers = handlers;
     allowScriptedStyles();
@@ -65,6 +66,7 @@ export class TerminalView {
       allowProposedApi: true, // unicode versions and search decorations
       theme: terminalTheme(dark),
       scrollback,
+      convertEol: piped,
       fontSize,
       fontFamily: FONT,
       screenReaderMode: screenReader,

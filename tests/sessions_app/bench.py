@@ -12,6 +12,7 @@ from sessions_app.backends.base import BackendError, Container, ExecRequest, Exe
 from sessions_app.backends.local import LocalBackend
 from sessions_app.engine.session import LiveSession
 from sessions_app.engine.viewer import Mode, Viewer
+from sessions_app.record import reader_of
 from sessions_app.words import Kind, Via, new_uid
 
 PATIENCE = 15.0
@@ -77,6 +78,9 @@ class Stream(ExecStream):
     def write(self, data: bytes) -> None:
         self._inner.write(data)
 
+    def write_eof(self) -> bool:
+        return self._inner.write_eof()
+
     async def drain(self) -> None:
         await self._inner.drain()
 
@@ -99,12 +103,20 @@ class Stream(ExecStream):
 class Bench:
     """One live session and everything around it. It is the engine's owner."""
 
-    def __init__(self, folder: Path, *, strict: bool, quota: int) -> None:
+    def __init__(self, folder: Path, *, strict: bool, quota: int, tty: bool) -> None:
         self.uid = new_uid(Kind.SHELL, Via.API)
         self.folder = folder / self.uid
-        self.journal = JournalWriter.create(self.folder, JournalHeader(self.uid, 80, 24, ""))
+        self.journal = JournalWriter.create(self.folder, JournalHeader(self.uid, 80, 24, "", tty=tty))
         self.live = LiveSession(
-            self.uid, self.journal, self, older=self._older, cols=80, rows=24, strict=strict, output_quota=quota
+            self.uid,
+            self.journal,
+            self,
+            older=lambda: reader_of(self.folder, tty=tty),
+            cols=80,
+            rows=24,
+            strict=strict,
+            output_quota=quota,
+            tty=tty,
         )
         self.stream: Stream
         self.exit: tuple[int | None, BackendError | None] | None = None
@@ -122,9 +134,6 @@ class Bench:
     def quota_reached(self) -> None:
         self.quota_reports += 1
         self.live.shut()
-
-    async def _older(self, offset: int, length: int) -> bytes:
-        return await asyncio.to_thread(read_output, self.folder, offset, length)
 
     def record(self) -> bytes:
         """What stands in the journal."""
@@ -159,15 +168,21 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    folder: Path, argv: Sequence[str] = RAW_CAT, *, strict: bool = True, quota: int = 2**40, connect: bool = True
+    folder: Path,
+    argv: Sequence[str] = RAW_CAT,
+    *,
+    strict: bool = True,
+    quota: int = 2**40,
+    connect: bool = True,
+    tty: bool = True,
 ) -> AsyncIterator[Bench]:
     """A live session that runs `argv`; afterwards nothing of it is left."""
     backend = LocalBackend()
-    it = Bench(folder, strict=strict, quota=quota)
+    it = Bench(folder, strict=strict, quota=quota, tty=tty)
     container = Container("local")
     try:
         it.run(it.live.run())
-        it.stream = Stream(await backend.exec(ExecRequest(it.uid, container, argv=argv), it.live))
+        it.stream = Stream(await backend.exec(ExecRequest(it.uid, container, argv=argv, tty=tty), it.live))
         if connect:
             it.live.connect(it.stream)
         yield it

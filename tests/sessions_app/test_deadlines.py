@@ -7,7 +7,7 @@ import pytest
 
 from sessions_app.deadlines import overdue
 from sessions_app.models import Session
-from sessions_app.words import Detachment, EndReason, State
+from sessions_app.words import Detachment, EndReason, Kind, State
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 A_SECOND = timedelta(seconds=1)
@@ -21,6 +21,7 @@ def session(state: State, **fields: Any) -> Session:
         "last_activity_at": NOW,
         "idle_timeout": 1800,
         "max_duration": None,
+        "kind": Kind.SHELL,
     }
     return Session(state=state, **(usual | fields))
 

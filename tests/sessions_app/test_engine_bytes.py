@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from sessions_app.engine.input import INPUT_BUFFER
 from sessions_app.engine.log import LOG_MEMORY
-from sessions_app.engine.session import INPUT_BUFFER
 from tests.sessions_app.bench import MULTIBYTE, bench, until
 
 ALL_BYTES = bytes(range(256))

@@ -6,9 +6,9 @@ from pathlib import Path
 from audit.journal import read_timeline
 from sessions_app import protocol
 from sessions_app.backends.base import READ_SIZE, WRITE_HIGH_WATER
+from sessions_app.engine.input import INPUT_BUFFER, INPUT_STRIDE
 from sessions_app.engine.keys import DetachKeys
 from sessions_app.engine.log import LOG_MEMORY
-from sessions_app.engine.session import INPUT_BUFFER, INPUT_STRIDE
 from sessions_app.engine.sizes import RESIZE_INTERVAL
 from sessions_app.engine.viewer import MAX_FRAMES, WATCHER_BACKLOG, WINDOW
 from sessions_app.protocol import Close

@@ -7,8 +7,8 @@ from audit.events import PORTAL
 from portal.models import Service
 from sessions_app.backends.base import InvalidTarget
 from sessions_app.models import Session
-from sessions_app.opening import open_shell
-from sessions_app.words import Via
+from sessions_app.opening import open_in_container
+from sessions_app.words import Kind, Via
 from tests.sessions_app import world
 
 
@@ -20,5 +20,5 @@ def test_a_default_command_that_cannot_be_sent_leaves_no_session(argv: list[str]
     service = Service.objects.select_related("stack__provider", "organization").get(pk=lab.service)
     user = User.objects.get(pk=lab.users["developer"])
     with pytest.raises(InvalidTarget):
-        open_shell(user=user, service=service, via=Via.API, actor=PORTAL)
+        open_in_container(user=user, service=service, kind=Kind.SHELL, via=Via.API, actor=PORTAL)
     assert not Session.objects.exists()

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit.journal import OutputStream
 from sessions_app.engine import log as log_module
 from sessions_app.engine.log import LOG_MEMORY, OutputLog
 
@@ -49,3 +50,31 @@ def test_a_log_of_single_characters_stays_short() -> None:
     for _ in range(10_000):
         log.append(b"x")
     assert len(log._chunks) < 10
+
+
+@given(
+    pieces=st.lists(
+        st.tuples(st.sampled_from(["stdout", "stderr"]), st.binary(min_size=1, max_size=9)), min_size=1, max_size=120
+    ),
+    start=st.integers(0, 50),
+    switches=st.integers(2, 12),
+)
+def test_each_byte_in_memory_has_its_stream_and_switches_are_bounded(
+    pieces: list[tuple[OutputStream, bytes]], start: int, switches: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_module, "LOG_MEMORY", 256)
+        patch.setattr(log_module, "_MERGE_BELOW", 16)
+        patch.setattr(log_module, "MAX_SWITCHES", switches)
+        log, owners = OutputLog(start), list[OutputStream](["stdout"] * start)
+        for stream, data in pieces:
+            log.append(data, stream)
+            owners += [stream] * len(data)
+            assert len(log._switches) <= switches
+    whole = b"\0" * start + b"".join(data for _, data in pieces)
+    assert log.run(log.end) == (owners[-1], log.end), "the next byte is taken for the same stream"
+    for offset in range(log.start, log.end):
+        stream, end = log.run(offset)
+        assert owners[offset:end] == [stream] * (end - offset)
+        assert end == log.end or owners[end] != stream
+    assert log.newest(log.start, 10_000) == whole[log.start :]

@@ -207,8 +207,8 @@ def test_whatever_a_client_sends_is_a_frame_or_a_frame_error(text: str) -> None:
         (protocol.input_ack(7), {"type": "input_ack", "bytes": 7}),
         (protocol.detached(3600), {"type": "detached", "ttl": 3600}),
         (
-            protocol.ended("exited", 3, ""),
-            {"type": "ended", "reason": "exited", "exit_code": 3, "detail": "", "code": ""},
+            protocol.ended("exited", 3, "", offset=7),
+            {"type": "ended", "reason": "exited", "exit_code": 3, "detail": "", "code": "", "offset": 7},
         ),
         (protocol.error(Close.TOO_SLOW, "why"), {"type": "error", "code": 4429, "detail": "why"}),
         (protocol.pong(), {"type": "pong"}),

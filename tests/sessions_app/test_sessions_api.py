@@ -74,6 +74,10 @@ BAD_BODIES: dict[str, tuple[dict[str, Any], str]] = {
     "a command that is too long in all": ({"command": ["echo", *["x" * 8000] * 5]}, "command"),
     "a command that begins with an option": ({"command": ["-rf"]}, "command"),
     "a very long title": ({"title": "x" * 300}, "title"),
+    "an exec of nothing": ({"kind": "exec"}, "command"),
+    "an exec of no word": ({"kind": "exec", "command": []}, "command"),
+    "a kind that nobody opens": ({"kind": "port_forward"}, "kind"),
+    "a kind that is none": ({"kind": "party"}, "kind"),
 }
 
 

@@ -29,6 +29,7 @@ CREW: dict[str, tuple[Role, frozenset[Permission]]] = {
     "developer": (Role.DEVELOPER, frozenset({Permission.SHELL})),
     "colleague": (Role.DEVELOPER, frozenset({Permission.SHELL})),
     "auditor": (Role.AUDITOR, frozenset()),
+    "executor": (Role.DEVELOPER, frozenset({Permission.EXEC})),
     "watcher": (Role.DEVELOPER, frozenset({Permission.WATCH})),
     "stopper": (Role.DEVELOPER, frozenset({Permission.TERMINATE})),
     "viewer": (Role.DEVELOPER, frozenset({Permission.VIEW})),
@@ -203,6 +204,12 @@ def api_token(lab: Lab, *scopes: Permission, who: str = "developer") -> tuple[in
         expires_at=timezone.now() + timedelta(days=1),
     )
     return token.pk, secret
+
+
+def set_input_recording(lab: Lab, *, record: bool) -> None:
+    actions.change_organization(
+        actor=PORTAL, organization=Organization.objects.get(pk=lab.organization), record_input=record
+    )
 
 
 def revoke_token(pk: int) -> None:

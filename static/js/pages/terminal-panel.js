@@ -141,6 +141,7 @@ export class TerminalPanel {
       dark: document.documentElement.dataset.bsTheme === "dark",
       scrollback: preferences.scrollback,
       fontSize: preferences.fontSize,
+      piped: this.#config.piped,
       screenReader: screenReaderWanted(),
       handlers: {
         input: (bytes) => this.#session.type(bytes) && this.#notice.hide(),
@@ -264,7 +265,7 @@ export class TerminalPanel {
 
   #notify(frame) {
     if (frame.code === "idle_warning") {
-      const text = (left) => `Nothing was typed for a while. The session ends in ${left}.`;
+      const text = (left) => `${frame.detail} The session ends in ${left}.`;
       this.#notice.countDown(frame.seconds ?? 120, text, { label: "Stay", act: () => this.#stay() });
       return;
     }

@@ -127,6 +127,10 @@ class KubernetesPlace(Place):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def kubectl_command(self, *arguments: str) -> list[str]:
+        """kubectl in this run's namespace."""
+        return [*self._kubectl, "-n", self.namespace, *arguments]
+
     @property
     def server(self) -> str:
         """The API server's address."""

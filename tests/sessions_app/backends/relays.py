@@ -3,10 +3,12 @@
 import asyncio
 import datetime
 import ipaddress
+import select
 import socket
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing, suppress
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,3 +136,40 @@ def closed_port() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return "{}:{}".format(*probe.getsockname())
+
+
+@contextmanager
+def half_closing(path: str, tls: ssl.SSLContext) -> Iterator[str]:
+    """As `relay` behind TLS, but as a Docker Engine's own TLS has it: where the client ends its direction
+    (close_notify), the other one goes on. asyncio's servers end both. Yields `127.0.0.1:port`."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve(plain: socket.socket) -> None:
+        with (
+            suppress(OSError),
+            tls.wrap_socket(plain, server_side=True) as outer,
+            socket.socket(socket.AF_UNIX) as inner,
+        ):
+            inner.connect(path)
+            heard = [outer, inner]
+            while inner in heard:
+                ready = [outer] if outer in heard and outer.pending() else select.select(heard, [], [])[0]
+                for source in ready:
+                    if data := source.recv(65536):
+                        (inner if source is outer else outer).sendall(data)
+                        continue
+                    heard.remove(source)
+                    if source is outer:
+                        inner.shutdown(socket.SHUT_WR)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield "{}:{}".format(*server.getsockname())
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from audit.journal import OutputStream
 from sessions_app.backends.base import BackendError
 
 PATIENCE = 15.0
@@ -13,12 +14,17 @@ class Terminal:
 
     def __init__(self) -> None:
         self.seen = bytearray()
+        self.errors = bytearray()
+        """What came on stderr, where there is no terminal."""
         self.closings: list[tuple[int | None, BackendError | None]] = []
         self._changed = asyncio.Event()
 
-    def output(self, data: bytes) -> None:
+    def output(self, data: bytes, stream: OutputStream = "stdout") -> None:
         assert not self.closings, "output after the end"
-        self.seen += data
+        if stream == "stdout":
+            self.seen += data
+        else:
+            self.errors += data
         self._changed.set()
 
     def closed(self, exit_code: int | None, error: BackendError | None) -> None:
@@ -41,9 +47,9 @@ class Terminal:
         """Wait until `text` has come."""
         await self.until(lambda: text in self.seen, patience)
 
-    async def end(self) -> tuple[int | None, BackendError | None]:
+    async def end(self, patience: float = PATIENCE) -> tuple[int | None, BackendError | None]:
         """Wait for the end: its exit code and error."""
-        await self.until(lambda: bool(self.closings))
+        await self.until(lambda: bool(self.closings), patience)
         return self.closings[0]
 
     async def stands_still(self, quiet: float = 0.5) -> int:

@@ -31,6 +31,7 @@ class Scripted(ExecStream):
         self.closes = 0
 
     def write(self, data: bytes) -> None: ...
+    def write_eof(self) -> bool: ...  # type: ignore[empty-body]
     async def drain(self) -> None: ...
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
@@ -73,14 +74,14 @@ async def test_the_mark_is_found_however_it_is_cut(noise: bytes, output: bytes, 
     terminal = Terminal()
     pieces = [whole[start : start + cut] for start in range(0, len(whole), cut)]
     done = await launched(Engine((pieces, (0, None))), terminal)
-    assert (done.leader, done.sized) == ("7:4711", True)
+    assert (done.leader, done.how) == ("7:4711", "sized")
     assert bytes(terminal.seen) == output
     assert terminal.closings == [(0, None)]
 
 
 async def test_a_mark_without_a_leader_is_enough() -> None:
     done = await launched(Engine(([b"\x1eporthole ready unsized \x1e"], None)), Terminal())
-    assert (done.leader, done.sized) == ("", False)
+    assert (done.leader, done.how) == ("", "unsized")
 
 
 async def test_without_a_shell_the_program_is_started_directly() -> None:

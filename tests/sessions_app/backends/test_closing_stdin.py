@@ -131,6 +131,19 @@ async def test_an_older_cluster_is_asked_once(
     assert caplog.text.count("stdin is sent to it in frames") == 1
 
 
+async def test_what_passed_input_on_leaves_nothing_behind(kubernetes_place: KubernetesPlace) -> None:
+    """The first process of most containers reaps no orphans."""
+    container = kubernetes_place.new_container("debian")
+    async for backend in use(kubernetes_place):
+        for program in (["sleep", "0.3"], ["head", "-c", "1000"], ["sh", "-c", "exec <&-; sleep 0.3"]):
+            pipes = Terminal()
+            stream = await backend.exec(ExecRequest(new_uid(), container, program, tty=False), pipes)
+            stream.write(bytes(MIB))
+            assert await pipes.end() == (0, None)
+    left = kubernetes_place.run(container, "ps", "-e", "-o", "stat,comm").splitlines()[1:]
+    assert sorted(line.split()[1] for line in left) == ["ps", "sleep"], left
+
+
 @pytest.mark.parametrize("tty", [True, False])
 async def test_input_that_nobody_reads_is_no_dead_connection(
     kubernetes_place: KubernetesPlace, monkeypatch: pytest.MonkeyPatch, *, tty: bool

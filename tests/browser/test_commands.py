@@ -28,10 +28,10 @@ async def test_its_owner_watches_it_and_takes_it_from_nobody(
     row = window.page.locator(f"#row-{client.uid}")
     await expect(row.get_by_role("link", name="Attach")).to_have_count(0)
     await row.get_by_role("link", name="Watch").click()
-    cols, _ = await window.size()
-    assert cols != 80, "there is no size to follow: it has the window's"
     # A bare newline goes back to the first column, as it would on a terminal of its own.
     await window.sees("first line\nsecond line")
+    # There is no size to follow: it has the window's.
+    await expect(window.page.locator("[data-size]")).not_to_have_text("80×24")
     await window.type("x")
     await expect(window.page.get_by_text("You are watching: read only.")).to_be_visible()
     await client.type("from its client\n")

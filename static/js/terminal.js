@@ -38,6 +38,7 @@ const encoder = new TextEncoder();
 
 export class TerminalView {
   #element;
+  #piped;
   #handlers;
   #terminal;
   #fit = new FitAddon();
@@ -60,6 +61,7 @@ export class TerminalView {
    */
   constructor(element, { dark, scrollback, fontSize, piped = false, screenReader = false, webgl = true, handlers }) {
     this.#element = element;
+    this.#piped = piped;
     this.#handlers = handlers;
     allowScriptedStyles();
     this.#terminal = new Terminal({
@@ -114,7 +116,7 @@ export class TerminalView {
 
   reset() {
     this.#terminal.reset();
-    this.#terminal.options.convertEol = false; // a mode that a program can set, and a reset leaves
+    this.#terminal.options.convertEol = this.#piped; // a mode that a program can set, and a reset leaves
     this.#terminal.options.disableStdin = false;
     this.#terminal.options.cursorBlink = true;
   }

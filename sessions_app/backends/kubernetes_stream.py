@@ -37,6 +37,13 @@ HELD_UP = 4 * 1024
 """Bytes of input that, once sent and not known to be taken, may be what holds up the pongs: an API server reads its
 messages in turn, and waits with the next one until the program has room for this one's."""
 
+INPUT_WINDOW = 512 * 1024
+"""Bytes of input that may be under way. More would wait in our own buffer once the program does not read, and an API
+server that closes such a connection makes asyncio drop what it had said last: the program's exit code."""
+
+PING_EVERY = 128 * 1024
+"""Bytes of input after which a ping asks how far they have come."""
+
 MAX_FRAME = 256 * 1024
 """Bytes of input in one frame for launch.sh, which starts a program to read each."""
 
@@ -73,6 +80,9 @@ class KubernetesStream(ExecStream):
         self._eof = self._eof_due = False
         self._sent = self._taken = 0
         """Bytes of input: those that went out, and those of them that the other side is known to have taken."""
+        self._asked = 0
+        """How many had gone out at the last ping."""
+        self._took = asyncio.Event()
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._drained.set()
@@ -189,6 +199,7 @@ class KubernetesStream(ExecStream):
         """A pong says that the other side has taken what was sent before its ping, which says how much that was."""
         if pong.isdigit() and len(pong) < 20:
             self._taken = max(self._taken, min(int(pong), self._sent))
+            self._took.set()
 
     async def _write(self) -> None:
         """Send what there is to send, in order. While the program does not read, this waits."""
@@ -196,6 +207,11 @@ class KubernetesStream(ExecStream):
             while True:
                 while (message := self._next_message()) is not None:
                     await self._websocket.send_bytes(message)
+                    if self._sent - self._asked >= PING_EVERY:
+                        await self._ping()
+                    while self._sent - self._taken >= INPUT_WINDOW:
+                        self._took.clear()
+                        await self._took.wait()
                 self._wake.clear()
                 await self._wake.wait()
         except (aiohttp.ClientError, OSError):
@@ -239,9 +255,13 @@ class KubernetesStream(ExecStream):
                     return
                 with suppress(TimeoutError):
                     async with asyncio.timeout(KEEPALIVE):
-                        await self._websocket.ping(b"%d" % self._sent)
+                        await self._ping()
         except (aiohttp.ClientError, OSError):
             return
+
+    async def _ping(self) -> None:
+        self._asked = self._sent
+        await self._websocket.ping(b"%d" % self._sent)
 
     def _is_dead(self) -> bool:
         """Silence says so, unless it has another cause: output that we do not read, which hides the pongs, or input

@@ -16,6 +16,7 @@ from benchmarks.server import PASSWORD, portal
 
 OTHERS = 50
 SERVERS = ("daphne", "uvicorn")
+PARTS = ("exec", "consoles")
 
 
 class Row(NamedTuple):
@@ -28,8 +29,8 @@ class Row(NamedTuple):
     target: str
 
 
-def run(server: str, *, only_consoles: bool) -> Iterator[Row]:
-    """Rows of the table for one ASGI server."""
+def run(server: str, *, only: str = "") -> Iterator[Row]:
+    """Rows of the table for one ASGI server; `only` those of a part."""
     with (
         container() as name,
         tempfile.TemporaryDirectory() as folder,
@@ -37,8 +38,12 @@ def run(server: str, *, only_consoles: bool) -> Iterator[Row]:
     ):
         direct, client = Direct(name), Portal(port, "bench", PASSWORD)
         service = client.service("bench")
-        if only_consoles:
-            yield from _console_rows(Path(folder), port, client, service)
+        parts = {
+            "exec": lambda: _pipe_rows(name, client, service, pid),
+            "consoles": lambda: _console_rows(Path(folder), port, client, service),
+        }
+        if only:
+            yield from parts[only]()
             return
         memory = measure.idle_memory(client, service, pid)
         yield Row("memory of one idle session", "", f"{memory:.0f} KiB", "", "≤ 200 KiB")
@@ -56,8 +61,8 @@ def run(server: str, *, only_consoles: bool) -> Iterator[Row]:
         plain_speed, through_speed = measure.bulk(direct, client, service)
         ratio = f"{through_speed / plain_speed:.2f} x"
         yield Row("100 MiB of output", f"{plain_speed:.0f} MB/s", f"{through_speed:.0f} MB/s", ratio, "≥ 0.9 x")
-        yield from _pipe_rows(name, client, service, pid)
-        yield from _console_rows(Path(folder), port, client, service)
+        for part in parts.values():
+            yield from part()
 
 
 def _console_rows(folder: Path, port: int, client: Portal, service: int) -> Iterator[Row]:
@@ -89,11 +94,11 @@ def _echo_rows(what: str, plain: measure.Times, through: measure.Times) -> Itera
 
 def main() -> None:
     servers = [word for word in sys.argv[1:] if word in SERVERS] or SERVERS
-    only_consoles = "consoles" in sys.argv[1:]
+    only = next((word for word in sys.argv[1:] if word in PARTS), "")
     print("| measured | server | direct | portal | difference | target |")
     print("| --- | --- | --- | --- | --- | --- |")
     for server in servers:
-        for what, *cells in run(server, only_consoles=only_consoles):
+        for what, *cells in run(server, only=only):
             print(f"| {what} | {server} | {' | '.join(cells)} |", flush=True)
 
 

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import consoles, measure, pipes
+from benchmarks import consoles, measure, pipes, screens
 from benchmarks.client import Portal
 from benchmarks.engine import Direct, container
 from benchmarks.server import PASSWORD, portal
 
 OTHERS = 50
 SERVERS = ("daphne", "uvicorn")
-PARTS = ("exec", "consoles")
+PARTS = ("exec", "screens", "consoles")
 
 
 class Row(NamedTuple):
@@ -40,6 +40,7 @@ def run(server: str, *, only: str = "") -> Iterator[Row]:
         service = client.service("bench")
         parts = {
             "exec": lambda: _pipe_rows(name, client, service, pid),
+            "screens": lambda: _attach_rows(screens.attach(client, service, pid), screens.keyframe()),
             "consoles": lambda: _console_rows(Path(folder), port, client, service),
         }
         if only:
@@ -84,6 +85,17 @@ def _pipe_rows(container: str, client: Portal, service: int, pid: int) -> Iterat
     yield Row(what, f"{plain:.0f} MB/s", f"{through:.0f} MB/s", f"{through / plain:.2f} x", "≥ 0.25 x")
     growth = max(each[2] for each in rounds)
     yield Row(f"{what}, the portal's memory", "", f"+{growth:.0f} MiB", "", "flat")
+
+
+def _attach_rows(attached: screens.Attached, keyframe: screens.Keyframe) -> Iterator[Row]:
+    what = f"attach a new window, {screens.DETACHED} detached"
+    yield Row(f"{what}, p50", "", f"{attached.socket.at(0.5):.0f} ms", "", "")
+    yield Row(f"{what}, p95", "", f"{attached.socket.at(0.95):.0f} ms", "", "< 50 ms")
+    yield Row(f"{what}, with its ticket, p95", "", f"{attached.with_ticket.at(0.95):.0f} ms", "", "")
+    yield Row("memory kept of a window that attached and left", "", f"{attached.growth:.0f} KiB", "", "")
+    yield Row(
+        "a keyframe of 256 KiB of output, p50", "", f"{keyframe.took.at(0.5):.0f} ms", f"{keyframe.size:.0f} KiB", ""
+    )
 
 
 def _echo_rows(what: str, plain: measure.Times, through: measure.Times) -> Iterator[Row]:

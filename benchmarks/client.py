@@ -39,6 +39,16 @@ class Portal:
         """A session's state."""
         return str(self.http.get(f"sessions/{uid}/").json()["state"])
 
+    def ticket(self, uid: str) -> str:
+        """For a connection to a session that runs."""
+        answer = self.http.post(f"sessions/{uid}/ticket/")
+        answer.raise_for_status()
+        return str(answer.json()["ticket"])
+
+    def end(self, uid: str) -> None:
+        """End a session."""
+        self.http.post(f"sessions/{uid}/terminate/").raise_for_status()
+
     def shell(self, service: int, command: list[str] | None = None, **wanted: Any) -> "Shell":
         """An attached session."""
         opened = self.open(service, command, **wanted)
@@ -48,7 +58,7 @@ class Portal:
 class Shell:
     """One attached session. `offset` counts the bytes received."""
 
-    def __init__(self, port: int, uid: str, ticket: str) -> None:
+    def __init__(self, port: int, uid: str, ticket: str, *, screen: bool = False) -> None:
         self.uid, self.offset, self._acked, self._buffer = uid, 0, 0, b""
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.settimeout(60)
@@ -64,7 +74,7 @@ class Shell:
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
         if b" 101 " not in head.split(b"\r\n")[0]:
             raise ConnectionError(head.decode())
-        self.text({"type": "hello", "cols": 100, "rows": 30, "offset": None, "mode": "control"})
+        self.text({"type": "hello", "cols": 100, "rows": 30, "offset": None, "mode": "control", "screen": screen})
 
     def text(self, frame: dict[str, Any]) -> None:
         """Send one text frame."""
@@ -91,6 +101,22 @@ class Shell:
         self.offset += size
         if self.offset - self._acked >= ACK_EVERY:
             self.ack()
+
+    def screen(self) -> str:
+        """The first piece of the screen that was asked for."""
+        while True:
+            opcode, payload = self._frame()
+            if opcode == TEXT and (frame := json.loads(payload))["type"] == "screen":
+                return str(frame["data"])
+            if opcode in (OUTPUT, CLOSE):
+                raise EOFError("there is no screen")
+
+    def detach(self) -> None:
+        """Leave the session to itself and wait until that is done."""
+        self.text({"type": "detach", "ttl": None})
+        while self._frame()[0] != CLOSE:
+            pass
+        self.close()
 
     def ack(self) -> None:
         """Acknowledge everything received."""

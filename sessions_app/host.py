@@ -40,7 +40,7 @@ from sessions_app.orphans import end_orphans, end_strays
 from sessions_app.protocol import Close, Hello
 from sessions_app.providers import BackendPool, ProviderSpec, keep_backends
 from sessions_app.querysets import Verdict
-from sessions_app.screens import Screens
+from sessions_app.screens import Output, Screens
 from sessions_app.words import TERMINALS, EndReason, State
 
 logger = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class SessionHost:
                 self._own(self._flush(), "flush")
                 self._own(self._listen(), "listen for nudges")
                 self._own(end_orphans(), "end what a dead process left")
-                self._own(self.screens.keep(self._printed), "keep keyframes of screens")
+                self._own(self.screens.keep(self._outputs), "keep keyframes of screens")
             return self._row
 
     async def _register(self) -> HostRow:
@@ -317,10 +317,10 @@ class SessionHost:
                 detail = "Your access to this session was withdrawn."
                 viewer.close(Close.ACCESS_REVOKED, protocol.error(Close.ACCESS_REVOKED, detail))
 
-    def _printed(self) -> dict[Path, int]:
-        """How much each live session with a screen has on record, by its journal's folder."""
+    def _outputs(self) -> dict[Path, Output]:
+        """What each live session with a screen has on record, by its journal's folder."""
         return {
-            hosted.folder: hosted.live.log.end
+            hosted.folder: Output(hosted.live.log.end, hosted.live.controller is not None)
             for hosted in self.sessions.values()
             if hosted.live is not None and hosted.live.tty and hosted.folder is not None and not hosted.ending
         }

@@ -10,6 +10,6 @@ the background keyframes, so that a screen is never more than a bounded piece of
 """
 
 from sessions_app.screens.process import ScreenError
-from sessions_app.screens.screens import Screen, Screens
+from sessions_app.screens.screens import Output, Screen, Screens
 
-__all__ = ["Screen", "ScreenError", "Screens"]
+__all__ = ["Output", "Screen", "ScreenError", "Screens"]

@@ -56,6 +56,7 @@ class EmulatorProcess:
         self._priority = LOWEST_PRIORITY if in_background else ()
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._killed: asyncio.subprocess.Process | None = None
         self._starting = asyncio.Lock()
         self._pause = RESTART_AFTER
         self._started = -RESTART_AFTER
@@ -80,8 +81,11 @@ class EmulatorProcess:
                 await process.stdin.drain()
                 found = await answer
         except TimeoutError:
-            found = {"error": f"no answer within {timeout:.0f} seconds", "fatal": number == min(self._questions)}
-            self._kill()  # it answers in turn, and whoever waits behind this question should not
+            # It answers in turn, and is busy with the oldest question: whoever waits behind that one should not.
+            to_blame = number == min(self._questions) and self._process not in (None, self._killed)
+            found = {"error": f"no answer within {timeout:.0f} seconds", "fatal": to_blame}
+            if to_blame:
+                self._kill()
         except OSError as error:
             raise ScreenError(f"its process is gone ({type(error).__name__})") from error
         finally:
@@ -100,7 +104,7 @@ class EmulatorProcess:
         process.stdin.close()
         reading.cancel()
         await asyncio.wait({reading})
-        self._give_up()
+        self._give_up(blame=False)
         try:
             async with asyncio.timeout(STOP_TIMEOUT):
                 await process.wait()
@@ -111,6 +115,7 @@ class EmulatorProcess:
 
     def _kill(self) -> None:
         if self._process is not None:
+            self._killed = self._process
             with suppress(ProcessLookupError):
                 self._process.kill()
 
@@ -130,7 +135,7 @@ class EmulatorProcess:
         self._started = monotonic()
         self._pause = min(2 * self._pause, RESTART_AT_MOST)
         return await asyncio.create_subprocess_exec(
-            *self._priority, node, f"--max-old-space-size={HEAP}", str(PROGRAM),
+            *self._priority, node, f"--max-old-space-size={HEAP}", "--max-semi-space-size=4", str(PROGRAM),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -156,9 +161,11 @@ class EmulatorProcess:
             await process.wait()
         if self._process is process:
             self._process = self._reading = None
-        self._give_up()
+        self._give_up(blame=process is not self._killed)
 
-    def _give_up(self) -> None:
+    def _give_up(self, *, blame: bool) -> None:
+        """Nothing is answered any more. The oldest question is to blame, if one is: it was being answered."""
         for number, question in self._questions.items():
             if not question.done():
-                question.set_result({"error": "its process ended", "fatal": number == min(self._questions)})
+                fatal = blame and number == min(self._questions)
+                question.set_result({"error": "its process ended", "fatal": fatal})

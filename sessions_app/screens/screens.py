@@ -16,6 +16,9 @@ SCREEN_TIMEOUT = 3.0
 KEYFRAME_EVERY = 256 * 1024
 """Bytes of output after which a session gets another keyframe: the most that usually lies between one and a screen."""
 
+KEYFRAME_AT_REST = 32 * 1024
+"""The same for a session without a window that prints nothing: whoever comes back shall have its screen at once."""
+
 KEYFRAME_TIMEOUT = 30.0
 """Seconds for one keyframe, made at the lowest priority on a busy machine."""
 
@@ -43,6 +46,20 @@ class Screen:
     """False if there was more output since the last keyframe than could be looked at."""
 
 
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a session has on record."""
+
+    end: int
+    """Bytes."""
+    attended: bool
+    """Whether somebody controls it."""
+
+    def at_rest(self, before: "Output | None") -> bool:
+        """Nobody is there, and it has printed nothing since."""
+        return not self.attended and before == self
+
+
 class Screens:
     """The screens of one process's sessions. A session is known by its journal's folder."""
 
@@ -67,21 +84,28 @@ class Screens:
         )
         return Screen(answer["text"], answer["offset"], answer["exact"])
 
-    async def keep(self, printed: Callable[[], Mapping[Path, int]]) -> None:
-        """Make keyframes for ever. `printed` says how many bytes each session has on record now."""
+    async def keep(self, look: Callable[[], Mapping[Path, Output]]) -> None:
+        """Make keyframes for ever. `look` says what each session has on record now."""
         reached: dict[Path, int] = {}
+        before: Mapping[Path, Output] = {}
         busy = monotonic()
         while True:
-            now = printed()
+            now = look()
             reached = {folder: offset for folder, offset in reached.items() if folder in now}
             self._refused = {folder: until for folder, until in self._refused.items() if folder in now}
-            behind = [folder for folder, end in now.items() if end - reached.get(folder, 0) >= KEYFRAME_EVERY]
+            behind = [
+                folder
+                for folder, output in now.items()
+                if output.end - reached.get(folder, 0)
+                >= (KEYFRAME_AT_REST if output.at_rest(before.get(folder)) else KEYFRAME_EVERY)
+            ]
+            before = now
             if now and self._ready.pid is None:
                 await self._warm_up()
             # In turn, so that one that pours does not keep the others from theirs.
             for folder in behind:
                 busy = monotonic()
-                reached[folder] = await self._make(folder, now[folder])
+                reached[folder] = await self._make(folder, now[folder].end)
                 await asyncio.sleep(monotonic() - busy)  # half of a processor at most
             if not behind:
                 await asyncio.sleep(LOOK_INTERVAL)
@@ -94,9 +118,9 @@ class Screens:
         await self._background.close()
 
     async def _warm_up(self) -> None:
-        """A process takes longer to start than a window should wait."""
+        """A process takes longer to start, and to become quick, than a window should wait."""
         try:
-            await self._ready.ask(self._timeout, do="nothing")
+            await self._ready.ask(KEYFRAME_TIMEOUT, do="practice")
         except ScreenError as error:
             if not self._warned:
                 self._warned = True

@@ -12,6 +12,7 @@ import { WebLinksAddon } from "@xterm/addon-web-links";
 import { WebglAddon } from "@xterm/addon-webgl";
 import { Terminal } from "@xterm/xterm";
 import { ignoreEndlessRepeats } from "porthole/bounds.js";
+import { WholeCharacters } from "porthole/characters.js";
 import { allowScriptedStyles } from "porthole/csp.js";
 import { boundTitle, safeLink, sanitizePaste } from "porthole/sanitize.js";
 import { terminalTheme } from "porthole/terminal-theme.js";
@@ -45,6 +46,7 @@ export class TerminalView {
   #search = new SearchAddon();
   #observer;
   #resizeTimer = 0;
+  #characters = new WholeCharacters();
   #muted = false;
   #modifier = "";
 
@@ -100,7 +102,7 @@ export class TerminalView {
 
   /** @param {Uint8Array | string} output @param {() => void} rendered Called once it is on the screen. */
   write(output, rendered) {
-    this.#terminal.write(output, rendered);
+    this.#terminal.write(typeof output === "string" ? output : this.#characters.take(output), rendered);
   }
 
   /** While muted, as in a replay, xterm.js answers a program's queries to nobody. What a person types still leaves. */
@@ -116,6 +118,7 @@ export class TerminalView {
 
   reset() {
     this.#terminal.reset();
+    this.#characters.reset();
     this.#terminal.options.convertEol = this.#piped; // a mode that a program can set, and a reset leaves
     this.#terminal.options.disableStdin = false;
     this.#terminal.options.cursorBlink = true;

@@ -47,6 +47,18 @@ def test_a_journal_that_is_whole_is_left_as_it_is(writer: JournalWriter, folder:
     assert (folder / "timeline").read_bytes() == before
 
 
+def test_keyframes_stay_with_a_whole_journal_and_go_with_a_repaired_one(writer: JournalWriter, folder: Path) -> None:
+    writer.output(b"abc")
+    writer.close()
+    keyframes = folder / "keyframes"
+    keyframes.write_bytes(b"PKF1")
+    assert recover(folder) is False
+    assert keyframes.exists()
+    append(folder / "timeline", b"[")
+    assert recover(folder) is True
+    assert not keyframes.exists()
+
+
 @pytest.mark.parametrize("torn", [b"[", b'[9.000000,"o",4', b'[9.000000,"o",4]', b"\x00" * 4096, b"x" * 600_000])
 def test_a_torn_last_line_is_cut(writer: JournalWriter, folder: Path, torn: bytes) -> None:
     writer.output(b"abc")

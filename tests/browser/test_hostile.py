@@ -100,6 +100,13 @@ async def test_a_replay_types_no_answers_into_the_shell(open_window: OpenWindow,
     await window.shows("and typed input goes on")
 
 
+async def test_output_cannot_keep_the_page_busy_for_ever(open_window: OpenWindow, local: int) -> None:
+    window = await _opened(open_window, local)
+    absurd = "".join(f"\\033[2147483647{final}" for final in "ILMSTZb")
+    await window.run(f"printf '{absurd}'; echo do''ne")
+    await window.shows("done")
+
+
 async def test_markup_in_a_title_is_inert_wherever_it_is_shown(
     open_window: OpenWindow, local: int, developer: Api
 ) -> None:

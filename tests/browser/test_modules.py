@@ -45,6 +45,20 @@ async def test_input_goes_in_small_frames_within_a_window(window: Window) -> Non
     assert lost == 300 * 1024 - 256 * 1024 - 100
 
 
+async def test_characters_stay_whole_wherever_the_bytes_are_cut(window: Window) -> None:
+    text = "a \u2013 \u201cquoted\u201d €uro 漢字 🙂 é"
+    pieces = await window.page.evaluate(
+        """async (bytes) => {
+            const { WholeCharacters } = await import("porthole/characters.js");
+            const characters = new WholeCharacters();
+            return bytes.map((byte) => [...characters.take(Uint8Array.of(byte))]);
+        }""",
+        list(text.encode()),
+    )
+    assert "".join(bytes(piece).decode() for piece in pieces) == text
+    assert [bytes(piece).decode() for piece in pieces if piece] == list(text)
+
+
 @pytest.mark.parametrize(
     ("pasted", "typed"),
     [

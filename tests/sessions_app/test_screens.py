@@ -3,25 +3,30 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 
 import pytest
+import pytest_asyncio
 
 from audit.journal import JournalHeader, JournalWriter, read_output, seal
-from sessions_app.screens import Screen, ScreenError, Screens
-from sessions_app.screens.process import RESTART_AFTER, EmulatorProcess
-from sessions_app.screens.screens import KEYFRAME_EVERY
+from sessions_app.screens import Output, Screen, ScreenError, Screens
+from sessions_app.screens.process import RESTART_AFTER, EmulatorProcess, TooMuch
+from sessions_app.screens.screens import KEYFRAME_AT_REST, KEYFRAME_EVERY
 from tests.sessions_app.bench import until
 from tests.sessions_app.office import ROOT
 from tests.sessions_app.screens import Step, difference, differences, run, shown
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 SIZE = (80, 24)
 PATIENCE = 20.0
+KEYFRAME_PATIENCE = 150.0
+"""They are made at the lowest priority, by what other tests leave of the machine."""
 
 EDITOR = (
     b"\x1b[?1049h\x1b[22;0;0t\x1b[?1h\x1b=\x1b[?2004h\x1b[1;24r\x1b[?12h\x1b[?12l\x1b[27m\x1b[H\x1b[2J\x1b[?25l"
@@ -31,14 +36,14 @@ EDITOR = (
 """As an editor begins: every mode that a window must know."""
 
 HOSTILE = {
-    "a title without an end": b"\x1b]0;" + b"A" * 3_000_000,
-    "a string without an end": b"\x1bP1;2q" + b"#0;2;0;0;0" * 100_000,
-    "parameters without an end": b"\x1b[" + b"1;" * 400_000,
-    "a megabyte of title": b"\x1b]2;" + b"T" * 1_000_000 + b"\x07after",
-    "a line without an end": b"x" * 900_000,
-    "links everywhere": b"".join(b"\x1b]8;;http://e/%d\x07%d" % (n, n % 10) for n in range(40_000)),
-    "colours everywhere": b"".join(b"\x1b[48;2;%d;1;2mx" % (n % 256) for n in range(60_000)),
-    "no text at all": bytes(range(256)) * 3000,
+    "a title without an end": b"\x1b]0;" + b"A" * 300_000,
+    "a string without an end": b"\x1bP1;2q" + b"#0;2;0;0;0" * 20_000,
+    "parameters without an end": b"\x1b[" + b"1;" * 60_000,
+    "a title of a book": b"\x1b]2;" + b"T" * 200_000 + b"\x07after",
+    "a line without an end": b"x" * 200_000,
+    "links everywhere": b"".join(b"\x1b]8;;http://e/%d\x07%d" % (n, n % 10) for n in range(10_000)),
+    "colours everywhere": b"".join(b"\x1b[48;2;%d;1;2mx" % (n % 256) for n in range(15_000)),
+    "no text at all": bytes(range(256)) * 500,
     "what xterm.js trips over": b"\x1b[24;80Hx\x1b[1Jstill here",
 }
 
@@ -70,8 +75,15 @@ def recorded(tmp_path: Path) -> Recorded:
     return Recorded(tmp_path / "journal")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def screens() -> AsyncIterator[Screens]:
+    """One for all: it keeps nothing."""
+    async with fresh() as it:
+        yield it
+
+
+@asynccontextmanager
+async def fresh() -> AsyncIterator[Screens]:
     it = Screens(timeout=PATIENCE)
     yield it
     await it.close()
@@ -82,13 +94,13 @@ async def draw(screens: Screens, recorded: Recorded, offset: int | None = None, 
     return await screens.draw(recorded.folder, where, **({"size": SIZE, "window": SIZE} | options))
 
 
-async def keep(screens: Screens, recorded: Recorded) -> None:
+async def keep(screens: Screens, recorded: Recorded, *, attended: bool = True, within: int = KEYFRAME_EVERY) -> None:
     """Until there are keyframes for everything printed so far."""
-    ends = {recorded.folder: recorded.end}
-    keeping = asyncio.create_task(screens.keep(lambda: ends))
+    outputs = {recorded.folder: Output(recorded.end, attended=attended)}
+    keeping = asyncio.create_task(screens.keep(lambda: outputs))
     file = recorded.folder / "keyframes"
-    deadline = monotonic() + PATIENCE
-    while not file.exists() or recorded.end - newest_keyframe(file) >= KEYFRAME_EVERY:
+    deadline = monotonic() + KEYFRAME_PATIENCE
+    while not file.exists() or recorded.end - newest_keyframe(file) >= within:
         assert monotonic() < deadline, "no keyframe was made"
         await asyncio.sleep(0.02)
     keeping.cancel()
@@ -109,8 +121,8 @@ def rest(recorded: Recorded, screen: Screen) -> bytes:
     return read_output(recorded.folder, screen.offset, recorded.end - screen.offset)
 
 
-def test_random_streams_cut_anywhere() -> None:
-    assert run("random.mjs", "1", "250") == ""
+async def test_random_streams_cut_anywhere() -> None:
+    assert await asyncio.to_thread(run, "random.mjs", "1", "200") == ""
 
 
 async def test_a_screen_has_every_mode_and_all_that_stands_on_it(screens: Screens, recorded: Recorded) -> None:
@@ -133,6 +145,14 @@ async def test_a_half_received_sequence_and_character_come_whole(screens: Screen
     assert differences(pairs) == [None] * len(pairs)
 
 
+async def test_a_cursor_that_waits_to_wrap_goes_on_waiting(screens: Screens, recorded: Recorded) -> None:
+    recorded.prints("漢".encode() * 39, b"xy\x07")
+    screen = await draw(screens, recorded)
+    assert screen.offset == recorded.end
+    for more in (b"z", b"\x1b[3b", b"\bz"):  # what is repeated is a character, and a bell came in between
+        assert difference([*recorded.steps, more], [SIZE, screen.text, more]) is None
+
+
 async def test_sizes_are_those_of_their_time(screens: Screens, recorded: Recorded) -> None:
     recorded.prints(b"wide " * 40)
     recorded.resized(40, 10)
@@ -145,16 +165,17 @@ async def test_sizes_are_those_of_their_time(screens: Screens, recorded: Recorde
     assert difference([*recorded.steps, (60, 20)], [(60, 20), other.text, rest(recorded, other)]) is None
 
 
-@pytest.mark.parametrize("what", HOSTILE)
-async def test_hostile_output_is_bounded_and_leaves_a_screen(screens: Screens, recorded: Recorded, what: str) -> None:
-    recorded.prints(b"$ cat evil\r\n", HOSTILE[what])
-    if recorded.end >= KEYFRAME_EVERY:
-        await keep(screens, recorded)
-    screen = await draw(screens, recorded)
-    assert recorded.end - screen.offset <= 64 * 1024
-    assert len(screen.text) <= 2 * 1024 * 1024
-    lines = shown(SIZE, screen.text, rest(recorded, screen), b"\x18\r\n$ still here")
-    assert "still here" in "".join(lines)
+async def test_hostile_output_is_bounded_and_leaves_a_screen(screens: Screens, tmp_path: Path) -> None:
+    for what, output in {**HOSTILE, "everything": b"\x1b\\".join(HOSTILE.values())}.items():
+        recorded = Recorded(tmp_path / what)
+        recorded.prints(b"$ cat evil\r\n", output)
+        if what == "everything":
+            await keep(screens, recorded)
+        screen = await draw(screens, recorded)
+        assert recorded.end - screen.offset <= 64 * 1024, what
+        assert len(screen.text) <= 2 * 1024 * 1024, what
+        lines = shown(SIZE, screen.text, rest(recorded, screen), b"\x18\r\n$ still here")
+        assert "still here" in "".join(lines), what
 
 
 async def test_keyframes_bring_a_screen_from_far_away(screens: Screens, recorded: Recorded) -> None:
@@ -169,6 +190,14 @@ async def test_keyframes_bring_a_screen_from_far_away(screens: Screens, recorded
     assert monotonic() - began < 1.0
     assert screen.exact
     assert difference(recorded.steps, [(100, 30), screen.text, rest(recorded, screen)]) is None
+
+
+async def test_a_session_that_is_left_alone_gets_a_keyframe_early(screens: Screens, recorded: Recorded) -> None:
+    recorded.prints(EDITOR, b"\x1b[6;6Hline \r\n" * 4_000)
+    assert KEYFRAME_AT_REST < recorded.end < KEYFRAME_EVERY
+    await keep(screens, recorded, attended=False, within=1)
+    screen = await draw(screens, recorded)
+    assert difference(recorded.steps, [SIZE, screen.text, rest(recorded, screen)]) is None
 
 
 async def test_damaged_keyframes_cost_time_and_no_screen(screens: Screens, recorded: Recorded) -> None:
@@ -214,53 +243,73 @@ async def test_a_link_in_place_of_a_file_is_not_followed(screens: Screens, recor
         await draw(screens, recorded)
 
 
-async def test_the_process_comes_back_after_it_died(screens: Screens, recorded: Recorded) -> None:
+async def test_the_process_comes_back_after_it_died(recorded: Recorded) -> None:
     recorded.prints(b"hello")
-    await draw(screens, recorded)
-    os.kill(screens.pids[0], signal.SIGKILL)
-    await until(lambda: not screens.pids)
-    await asyncio.sleep(RESTART_AFTER)
-    screen = await draw(screens, recorded)
+    async with fresh() as screens:
+        await draw(screens, recorded)
+        os.kill(screens.pids[0], signal.SIGKILL)
+        await until(lambda: not screens.pids)
+        await asyncio.sleep(RESTART_AFTER)
+        screen = await draw(screens, recorded)
     assert shown(SIZE, screen.text, rest(recorded, screen))[0] == "hello"
 
 
+async def test_output_that_takes_too_long_keeps_no_other_session_waiting(recorded: Recorded, tmp_path: Path) -> None:
+    other = Recorded(tmp_path / "other")
+    other.prints(b"hello")
+    # Each of these moves every line of the screen some thousand times.
+    recorded.prints(b"\x1b[9999L\x1b[9999M" * 15_000)
+    screens = Screens(timeout=2.0)
+    await draw(screens, other)
+    answers = await asyncio.gather(draw(screens, recorded), draw(screens, other), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [TooMuch, ScreenError]
+    await until(lambda: not screens.pids)
+    await asyncio.sleep(RESTART_AFTER)
+    began = monotonic()
+    with pytest.raises(ScreenError, match="a moment ago"):
+        await draw(screens, recorded)
+    assert monotonic() - began < 1.0
+    await draw(screens, other)
+    await screens.close()
+
+
 async def test_without_node_there_is_an_answer_that_says_so(
-    recorded: Recorded, monkeypatch: pytest.MonkeyPatch, screens: Screens
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     monkeypatch.setattr(sys, "meta_path", [])  # nor the one from the Python Package Index
     with pytest.raises(ScreenError, match="is not installed"):
-        await draw(screens, recorded)
+        await draw(Screens(), recorded)
 
 
-def test_it_ends_with_the_process_that_asks() -> None:
+async def test_it_ends_with_the_process_that_asks() -> None:
     program = """
         import asyncio, sys
         from sessions_app.screens.process import EmulatorProcess
         async def main():
             process = EmulatorProcess()
-            await process.ask(20, do="nothing")
+            await process.ask(20, do="practice")
             print(process.pid, flush=True)
             await asyncio.sleep(600)
         asyncio.run(main())
     """
-    parent = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(program)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", textwrap.dedent(program), cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     assert parent.stdout is not None
-    pid = int(parent.stdout.readline())
+    pid = int(await parent.stdout.readline())
     parent.kill()
-    parent.wait()
+    await parent.wait()
     deadline = monotonic() + PATIENCE
     while runs(pid):
         assert monotonic() < deadline, "it is still there"
-        sleep(0.02)
+        await asyncio.sleep(0.02)
 
 
 async def test_it_knows_no_secret_of_the_portal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", "a-secret-of-the-portal")
     process = EmulatorProcess()
-    await process.ask(PATIENCE, do="nothing")
+    await process.ask(PATIENCE, do="practice")
     assert b"a-secret" not in Path(f"/proc/{process.pid}/environ").read_bytes()
     await process.close()
 

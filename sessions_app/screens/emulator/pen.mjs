@@ -14,6 +14,10 @@ const STYLE_SHIFT = 26;
 
 export class Pen {
   #linkOf;
+  // What was asked for last, in the terminal's own numbers: most cells are written as the one before.
+  #fg = 0;
+  #bg = 0;
+  #extended = 0;
   #said = sgr(0, 0, 0);
   #link = 0;
 
@@ -49,6 +53,8 @@ export class Pen {
   }
 
   #to(fg, bg, extended, link) {
+    if (fg === this.#fg && bg === this.#bg && extended === this.#extended && link === this.#link) return "";
+    [this.#fg, this.#bg, this.#extended] = [fg, bg, extended];
     let out = "";
     // Protection from selective erasure is none of SGR's, but xterm.js resets it with the rest.
     const wanted = sgr(fg, bg, extended) + (bg & PROTECTED ? '\x1b[1"q' : "");

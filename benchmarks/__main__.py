@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import consoles, measure, pipes, screens
+from benchmarks import command, consoles, measure, pipes, screens
 from benchmarks.client import Portal
 from benchmarks.engine import Direct, container
 from benchmarks.server import PASSWORD, portal
 
 OTHERS = 50
 SERVERS = ("daphne", "uvicorn")
-PARTS = ("exec", "screens", "consoles")
+PARTS = ("exec", "screens", "consoles", "command")
 
 
 class Row(NamedTuple):
@@ -42,6 +42,7 @@ def run(server: str, *, only: str = "") -> Iterator[Row]:
             "exec": lambda: _pipe_rows(name, client, service, pid),
             "screens": lambda: _attach_rows(screens.attach(client, service, pid), screens.keyframe()),
             "consoles": lambda: _console_rows(Path(folder), port, client, service),
+            "command": lambda: _command_rows(Path(folder), name, client),
         }
         if only:
             yield from parts[only]()
@@ -96,6 +97,18 @@ def _attach_rows(attached: screens.Attached, keyframe: screens.Keyframe) -> Iter
     yield Row(
         "a keyframe of 256 KiB of output, p50", "", f"{keyframe.took.at(0.5):.0f} ms", f"{keyframe.size:.0f} KiB", ""
     )
+
+
+def _command_rows(folder: Path, container: str, client: Portal) -> Iterator[Row]:
+    porthole = command.Command(folder, client)
+    plain, through = (times.at(0.5) for times in command.first_prompt(porthole, container, "bench/bench"))
+    what = "`docker exec -it`, `porthole shell`: prompt, p50"
+    yield Row(what, f"{plain:.0f} ms", f"{through:.0f} ms", f"+{through - plain:.0f} ms", "≤ +250 ms")
+    rounds = [(pipes.plainly(container), *command.gigabyte(porthole, "bench/bench")) for _ in range(pipes.ROUNDS)]
+    direct, ours, memory = (max(each[number] for each in rounds) for number in range(3))
+    what = "1 GB through `porthole exec … cat`"
+    yield Row(what, f"{direct:.0f} MB/s", f"{ours:.0f} MB/s", f"{ours / direct:.2f} x", "≥ 0.25 x")
+    yield Row(f"{what}, the command's memory", "", f"{memory:.0f} MiB", "", "flat")
 
 
 def _echo_rows(what: str, plain: measure.Times, through: measure.Times) -> Iterator[Row]:

@@ -10,7 +10,7 @@ import select
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def on_docker(portal: Portal, service: int) -> tuple[Times, Times] | None:
         return None
     host = os.environ["DOCKER_HOST"]
     command = ["docker", "--host", host, "run", "-it", "--rm", "--network", "none", IMAGE, "bash"]
-    return _in_turn(lambda: _command(command), portal, service)
+    return _in_turn(lambda: prompt_of(command), portal, service)
 
 
 def on_kubernetes(folder: Path, port: int, portal: Portal) -> tuple[Times, Times] | None:
@@ -61,7 +61,7 @@ def on_kubernetes(folder: Path, port: int, portal: Portal) -> tuple[Times, Times
         run_inside(folder, port, ADD_KUBERNETES, kubeconfig, namespace)
         run = [*command, "run", "plain", "-it", "--rm", "--restart=Never", f"--image={IMAGE}"]
         run += ["--image-pull-policy=Never", f"--overrides={json.dumps({'spec': SPEC})}", "--command", "--", "bash"]
-        return _in_turn(lambda: _command(run), portal, portal.service("pods"))
+        return _in_turn(lambda: prompt_of(run), portal, portal.service("pods"))
 
 
 def _in_turn(plainly: Callable[[], float], portal: Portal, service: int) -> tuple[Times, Times]:
@@ -89,12 +89,12 @@ def _console(portal: Portal, service: int) -> float:
     return took
 
 
-def _command(argv: Sequence[str]) -> float:
+def prompt_of(argv: Sequence[str], environment: Mapping[str, str] = os.environ) -> float:
     """Milliseconds until a command that a person would type shows a prompt; then it ends."""
     began = time.perf_counter()
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execvp(argv[0], list(argv))
+        os.execvpe(argv[0], list(argv), dict(environment))
     seen, took = b"", 0.0
     while not took:
         if not select.select([terminal], [], [], PATIENCE)[0]:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from benchmarks.client import OUTPUT, PING, PONG, TEXT, Portal, Shell
@@ -20,6 +20,7 @@ BLOCK = 1 << 20
 FRAME = 64 * 1024
 UNDER_WAY = 256 * 1024
 ROUNDS = 2
+WATCH_EVERY = SIZE // 20
 
 
 class Pattern:
@@ -53,10 +54,16 @@ class Pattern:
 
 def plainly(container: str) -> float:
     """MB/s with `docker exec -i`."""
-    command = [docker_command(), "exec", "-i", container, "cat"]
+    return by_command([docker_command(), "exec", "-i", container, "cat"], os.environ, [])
+
+
+def by_command(argv: Sequence[str], environment: Mapping[str, str], memory: list[float]) -> float:
+    """MB/s of a command that is fed and read. `memory` gets its MiB now and then."""
     pattern = Pattern()
     begin = time.perf_counter()
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=dict(environment)
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         given = process.stdin
@@ -72,6 +79,8 @@ def plainly(container: str) -> float:
         feeder.start()
         while data := process.stdout.read(1 << 18):
             pattern.check(data)
+            if len(memory) * WATCH_EVERY < pattern.checked < SIZE - WATCH_EVERY:  # it is sure to run still
+                memory.append(resident(process.pid) / 1024)
         feeder.join()
     took = time.perf_counter() - begin
     _complete(pattern, process.returncode)

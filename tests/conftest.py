@@ -77,7 +77,7 @@ ENGINES = {
     "browser": Engine("Chromium", "TESTBED_CHROMIUM", "/usr/bin/chromium"),
 }
 
-SHARED = ("tests/browser/",)
+SHARED = ("tests/browser/", "tests/cli/")
 """Rooms whose tests share one running portal."""
 
 LONG = ("tests/browser/", "tests/test_scripts", "tests/integration/test_reaping", "tests/integration/")

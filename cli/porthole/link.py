@@ -10,7 +10,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
-from porthole import protocol
+from porthole import pacing, protocol
 from porthole.portal import HEADERS, Portal, Refused, Unreachable, tls_for
 from porthole.protocol import Frame
 
@@ -47,29 +47,44 @@ class Window(Protocol):
     def attached(self, frame: Frame, *, again: bool) -> None: ...
     def waiting(self, seconds: float) -> None: ...
     def told(self, frame: Frame) -> None: ...
+    def taken(self) -> None: ...
+    async def draw(self, screen: str) -> None: ...
     async def write(self, data: bytes, offset: int) -> None: ...
 
 
 class Link:
-    """`run` stays connected until it is over for good; `type` and `resize` may be called at any time."""
+    """`run` stays connected until it is over for good; `type`, `end_input` and `resize` may be called at any time.
 
-    def __init__(self, portal: Portal, uid: str, ticket: str, window: Window, *, offset: int | None) -> None:
+    With `typed` the session is a terminal's. Without, it is a program's three pipes, of which no byte may be missing.
+    """
+
+    def __init__(
+        self, portal: Portal, uid: str, ticket: str, window: Window, *, offset: int | None, typed: bool = True
+    ) -> None:
         self.uid = uid
         self.connected = False
-        self.input = protocol.InputPacer()
+        self.input = pacing.InputPacer(keep=not typed)
+        self._typed = typed
+        self._input_ended = self._eof_sent = False
         self._portal, self._ticket, self._window = portal, ticket, window
         self._address = f"{portal.url.replace('http', 'ws', 1)}/ws/sessions/{uid}/"
         self._tls = tls_for(portal.url) if portal.url.startswith("https:") else None
         self._offset = offset
         self._attached_once = False
+        self._screens = 0
         self._written = self._acknowledged = 0
         self._frames: deque[str] = deque()
         self._something_to_send = asyncio.Event()
-        self._backoff = protocol.Backoff()
+        self._backoff = pacing.Backoff()
 
     def type(self, data: bytes) -> None:
         """Input; it leaves as fast as the container takes it."""
         self.input.push(data)
+        self._something_to_send.set()
+
+    def end_input(self) -> None:
+        """No more input follows."""
+        self._input_ended = True
         self._something_to_send.set()
 
     def resize(self, cols: int, rows: int) -> None:
@@ -82,20 +97,22 @@ class Link:
         self._tell(protocol.LEAVE)
 
     async def run(self) -> Outcome:
-        """Connect, and connect again whenever the connection is lost. Raises `Failure` if the API says it is over."""
+        """Connect, and connect again whenever the connection is lost. Raises `Failure` if the API says it is over, and
+        whatever the window's `write` raises."""
         refused = 0
         while True:
+            outcome = None
             try:
-                outcome = await self._visit()
-                refused = 0
+                socket = await self._connect()
             except InvalidStatus as error:
-                outcome = None
-                if error.response.status_code == HTTP_FORBIDDEN:
-                    refused += 1
-                    if refused >= REFUSALS:
-                        return Outcome("closed", "refused", "The portal refuses the connection, though not the login.")
+                refused = refused + 1 if error.response.status_code == HTTP_FORBIDDEN else 0
+                if refused >= REFUSALS:
+                    return Outcome("closed", "refused", "The portal refuses the connection, though not the login.")
             except (OSError, TimeoutError, InvalidHandshake):
-                outcome = None
+                pass
+            else:
+                refused = 0
+                outcome = await self._visit(socket)
             if outcome is not None:
                 return outcome
             await self._return()
@@ -116,15 +133,20 @@ class Link:
                 raise
             return
 
-    async def _visit(self) -> Outcome | None:
-        """One connection. None when it was lost."""
-        subprotocols = [Subprotocol(protocol.SUBPROTOCOL), Subprotocol(protocol.TICKET_PREFIX + self._ticket)]
-        async with connect(
-            self._address, subprotocols=subprotocols, ssl=self._tls, compression=None, max_size=MAX_MESSAGE,
-            max_queue=MAX_QUEUE, open_timeout=CONNECT_TIMEOUT, close_timeout=CLOSE_TIMEOUT,
-            ping_interval=PING_INTERVAL, ping_timeout=PING_TIMEOUT, user_agent_header=HEADERS["User-Agent"],
-        ) as socket:  # fmt: skip
-            await socket.send(protocol.hello(*self._window.size(), self._offset))
+    async def _connect(self) -> ClientConnection:
+        return await connect(
+            self._address,
+            subprotocols=[Subprotocol(protocol.SUBPROTOCOL), Subprotocol(protocol.TICKET_PREFIX + self._ticket)],
+            ssl=self._tls, compression=None, max_size=MAX_MESSAGE, max_queue=MAX_QUEUE, open_timeout=CONNECT_TIMEOUT,
+            close_timeout=CLOSE_TIMEOUT, ping_interval=PING_INTERVAL, ping_timeout=PING_TIMEOUT,
+            user_agent_header=HEADERS["User-Agent"],
+        )  # fmt: skip
+
+    async def _visit(self, socket: ClientConnection) -> Outcome | None:
+        """One connection, to its end. None when it was lost."""
+        async with socket:
+            with contextlib.suppress(ConnectionClosed):
+                await socket.send(protocol.hello(*self._window.size(), self._offset, typed=self._typed))
             sending = asyncio.create_task(self._send(socket))
             try:
                 return await self._receive(socket)
@@ -147,9 +169,14 @@ class Link:
                 match frame.get("type"):
                     case "attached":
                         self._on_attached(frame)
+                    case "screen":
+                        await self._window.draw(str(frame.get("data") or ""))
+                        self._screens -= 1
                     case "input_ack":
                         self.input.acknowledge(int(frame["bytes"]))
                         self._something_to_send.set()
+                    case "ended" if self._misses(frame):
+                        return None
                     case "ended":
                         words = {name: str(frame.get(name) or "") for name in ("reason", "detail")}
                         return Outcome("ended", **words, exit_code=frame.get("exit_code"))
@@ -161,6 +188,8 @@ class Link:
                         self._window.told(frame)
         except ConnectionClosed:
             pass
+        if self._screens > 0:  # half a screen is none
+            self._offset = None
         code = socket.close_code or 1006
         if not protocol.is_final(code):
             return None
@@ -168,10 +197,16 @@ class Link:
             "closed", "taken_over" if code == protocol.TAKEN_OVER else str(code), detail or socket.close_reason or ""
         )
 
+    def _misses(self, ended: Frame) -> bool:
+        """Whether there is output of a program that is over which was not sent: it took too long to be written here."""
+        return not self._typed and (ended.get("offset") or 0) > (self._offset or 0)
+
     def _on_attached(self, frame: Frame) -> None:
         again, self._attached_once = self._attached_once, True
         self._offset = self._written = self._acknowledged = int(frame["offset"])
-        self.input.restart()
+        self.input.restart(int(frame.get("input") or 0))
+        self._eof_sent = False
+        self._screens = int(frame.get("screens") or 0)
         self._frames.clear()
         self._backoff.restart()
         self.connected = True
@@ -202,5 +237,11 @@ class Link:
                         await socket.send(self._frames.popleft())
                     elif (data := self.input.take()) is not None:
                         await socket.send(data)
+                    elif self.input.waiting:
+                        break
+                    elif self._input_ended and not self._eof_sent:
+                        self._eof_sent = True
+                        await socket.send(protocol.EOF)
                     else:
+                        self._window.taken()
                         break

@@ -64,7 +64,7 @@ class Modes:
         if found["modes"]:
             for mode in found["modes"].split(b";"):
                 if mode and len(mode) <= 5:
-                    self._switched[int(mode)] = found["on"] == b"h"
+                    self._switch(int(mode), on=found["on"] == b"h")
         elif found["region"] is not None:
             # Setting the margins moves the cursor to the top.
             self._set("region", b"\x1b7\x1b[r\x1b8", on=bool(found["region"]))
@@ -79,6 +79,11 @@ class Modes:
         else:
             self._switched.clear()
             self._undo.clear()
+
+    def _switch(self, mode: int, *, on: bool) -> None:
+        if mode in ALTERNATE_SCREENS and not on:  # whichever of them led there
+            self._switched |= dict.fromkeys(ALTERNATE_SCREENS, False)
+        self._switched[mode] = on
 
     def _set(self, name: str, undo: bytes, *, on: bool) -> None:
         if on:

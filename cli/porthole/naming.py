@@ -36,6 +36,17 @@ def service(portal: Portal, text: str) -> Json:
     )
 
 
+def only_service(portal: Portal, permission: str) -> Json:
+    """The one service on which the person holds a permission. Raises `Failure` where there are none or several."""
+    services = [each for each in portal.every("services/") if permission in each["permissions"]]
+    if len(services) == 1:
+        return services[0]
+    if not services:
+        raise Failure(f"You hold the permission {permission} on no service. {LIST}", Exit.REFUSED)
+    choices = "".join(f"\n  {full_name(each)}" for each in services)
+    raise Failure(f"There are {len(services)} services for this. Say which with --app:{choices}", Exit.USAGE)
+
+
 def full_name(found: Json) -> str:
     """What to call a service."""
     return f"{found['stack_slug']}/{found['slug']}"

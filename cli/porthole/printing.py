@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+BREAKABLE = ("name", "image", "you may", "namespace", "params")
+"""Columns that may take several lines of a narrow terminal."""
+
 Rows = Sequence[Sequence[str]]
 
 STYLES = {"DETACHED": "yellow", "STOPPED": "bright_black", "ACTIVE": "green", "PENDING": "blue"}
@@ -23,12 +26,12 @@ def as_json(value: Any) -> None:
 
 
 def table(columns: Sequence[str], rows: Rows, *, empty: str, ansi: bool = True) -> None:
-    """A table for the terminal, or plain columns where there is none or none is wanted. An empty one says why."""
+    """A table that fits the terminal, or all of it in plain columns where there is none. An empty one says why."""
     cells = [[clean(cell) for cell in row] for row in rows]
     if not cells:
         print(empty, file=sys.stderr)
-    elif ansi and sys.stdout.isatty():
-        _drawn(columns, cells)
+    elif sys.stdout.isatty():
+        _drawn(columns, cells, ansi=ansi)
     else:
         _plain(columns, cells)
 
@@ -39,27 +42,29 @@ def _plain(columns: Sequence[str], rows: Rows) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _drawn(columns: Sequence[str], rows: Rows) -> None:
+def _drawn(columns: Sequence[str], rows: Rows, *, ansi: bool) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     drawn = Table(box=None, padding=(0, 1), collapse_padding=True, pad_edge=False, header_style="bold")
     for column in columns:
-        # An id is there to be copied: it is never broken, whatever the width.
-        drawn.add_column(column.replace("_", " "), no_wrap=column == "id", overflow="fold")
+        # What is short and what is there to be copied is never broken, whatever the width.
+        drawn.add_column(column.replace("_", "\n"), no_wrap=column not in BREAKABLE, overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
-    Console(highlight=False).print(drawn)
+    Console(highlight=False, color_system="auto" if ansi else None).print(drawn)
 
 
 def when(text: str | None) -> str:
-    """A moment in local time: the time of today, the date of other days."""
+    """A moment in local time, short: the time of today, the date of other days. `--json` has it exactly."""
     if not text:
         return ""
     moment = datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone()
     today = datetime.now(UTC).astimezone().date()
-    return moment.strftime("%H:%M:%S") if moment.date() == today else moment.strftime("%Y-%m-%d %H:%M")
+    if moment.date() == today:
+        return moment.strftime("%H:%M")
+    return moment.strftime("%b %d" if moment.year == today.year else "%Y-%m-%d")
 
 
 def span(seconds: float | None) -> str:

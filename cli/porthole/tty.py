@@ -17,6 +17,13 @@ PATIENCE = 1.0
 """Seconds that a terminal gets to take the sequences that put it back."""
 
 
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write, however long that takes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
 class Terminal:
     """stdin and stdout, as one terminal. `modes` follows what is written to it."""
 
@@ -67,9 +74,12 @@ class Terminal:
 
     def write(self, data: bytes) -> None:
         """Write all of it."""
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._output, view) :]
+        write_all(self._output, data)
+
+    def progress(self, text: str) -> None:
+        """One line that is replaced by the next, or by nothing."""
+        cols, _ = self.size()
+        self.write(b"\r\x1b[K" + (f"\x1b[2m{text[: cols - 1]}\x1b[0m".encode() if text else b""))
 
     def say(self, text: str) -> None:
         """A line of the command's own between a program's: on the last row where a program has the whole screen."""

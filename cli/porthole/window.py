@@ -24,6 +24,9 @@ REDRAW_PAUSE = 0.2
 FAREWELL = 2.0
 """Seconds the portal gets to hear that the window was closed."""
 
+CLEAN = b"\x1b[!p\x1b[H\x1b[2J"
+"""Makes a terminal ready for another screen, and leaves its scrollback alone, which a full reset would empty."""
+
 CTRL_C = b"\x03"
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
@@ -37,6 +40,7 @@ class TerminalWindow:
         self._head = 0
         self._reading = False
         self._lost = False
+        self.begun = self._progressing = False
         self._redraw: asyncio.Task[None] | None = None
         self.link: Link | None = None
         self.given_up = False
@@ -50,7 +54,13 @@ class TerminalWindow:
 
     def attached(self, frame: Frame, *, again: bool) -> None:
         self._head = int(frame.get("head") or 0)
-        if again:
+        self.begun = True
+        if self._progressing:
+            self._progressing = False
+            self._terminal.progress("")
+        if frame.get("screens"):
+            self._terminal.show(CLEAN)
+        elif again:
             self._terminal.say("Connected again.")
             if self._terminal.modes.alternate_screen:
                 self._redraw = asyncio.get_running_loop().create_task(self._ask_to_redraw())
@@ -66,8 +76,12 @@ class TerminalWindow:
         self._terminal.say(f"The connection is lost. Trying again in {seconds:.1f} s; Ctrl-C gives up.")
 
     def told(self, frame: Frame) -> None:
-        if frame.get("type") in ("notice", "state") and frame.get("detail"):
-            self._terminal.say(printable(str(frame["detail"])))
+        detail = printable(str(frame.get("detail") or ""))
+        if detail and frame.get("type") == "state" and not self.begun:
+            self._progressing = True
+            self._terminal.progress(detail)
+        elif detail and frame.get("type") in ("notice", "state"):
+            self._terminal.say(detail)
 
     async def write(self, data: bytes, offset: int) -> None:
         shown = b""
@@ -76,11 +90,21 @@ class TerminalWindow:
             data = data[replayed:]
         if data:
             shown += self._filter.pass_on(data)
-        if shown and not self.closed:
+        await self._show(shown)
+
+    async def _show(self, data: bytes) -> None:
+        if data and not self.closed:
             try:
-                await asyncio.get_running_loop().run_in_executor(None, self._terminal.show, shown)
+                await asyncio.get_running_loop().run_in_executor(None, self._terminal.show, data)
             except OSError:
                 self._close()
+
+    async def draw(self, screen: str) -> None:
+        await self._show(self._filter.pass_on(screen.encode(), replay=True))
+
+    def taken(self) -> None:
+        if self.link is not None and self.link.connected:
+            self.listen()
 
     # --- what the person does --------------------------------------------------------------------------------------
 
@@ -116,6 +140,11 @@ class TerminalWindow:
         if self.link is not None:
             self.link.resize(*self.size())
 
+    def end_line(self) -> None:
+        """What the command itself says next begins on a line of its own."""
+        if not self.closed:
+            self._terminal.write(b"\r\n")
+
     def give_up(self) -> None:
         """Leave without waiting for the connection."""
         self.given_up = True
@@ -146,6 +175,8 @@ class TerminalWindow:
             yield
         finally:
             self.ignore()
+            if self._progressing:
+                self._terminal.progress("")
             self._terminal.restore()
             for number in handlers:
                 loop.remove_signal_handler(number)
@@ -195,10 +226,16 @@ async def _stay(portal: Portal, uid: str, ticket: str, offset: int | None) -> Ou
         window.running = asyncio.create_task(window.link.run())
         try:
             outcome = await window.running
+            if (outcome.kind, outcome.reason) != ("ended", "exited"):
+                window.end_line()
             if window.closed:
                 window.die(signal.SIGHUP)
             return outcome
         except asyncio.CancelledError:
             if not window.given_up:
                 raise
+            window.end_line()
+    if not window.begun:
+        await asyncio.to_thread(portal.post, f"sessions/{uid}/terminate/")
+        raise Failure("Called off before it began. Nothing of it stays.", Exit.INTERRUPTED)
     raise Failure(f"You left {uid}. It waits for a short while: porthole attach {uid}", Exit.INTERRUPTED)

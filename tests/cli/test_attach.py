@@ -31,6 +31,28 @@ def test_detached_from_elsewhere_it_says_how_to_come_back_and_does(porthole: Com
     assert again.ends() == 0
 
 
+def test_a_new_window_shows_the_screen_as_it_is(porthole: Command, developer: Account) -> None:
+    """What a full-screen program has drawn, its modes included, though it drew it before this window came."""
+    before = developer.live()
+    drawn = r"printf '\033[?1049h\033[?2004h\033[5;10Hin the midst\033]0;a title\007'; cat"
+    screen = porthole.starts("shell", "shell", "--", "sh", "-c", drawn)
+    screen.sees("midst")
+    (uid,) = set(developer.live()) - set(before)
+    porthole.says("detach", uid)
+    assert screen.ends() == 0
+    again = porthole.starts("attach", uid)
+    again.sees("\x1b\\[!p")  # a screen, and not the bytes that made it
+    again.sees("in the midst")
+    again.types("typed\r")
+    again.sees("typed")
+    for mode in (b"\x1b[?1047h", b"\x1b[?2004h"):
+        assert mode in again.shown
+    again.types(b"\x04")
+    assert again.ends() == 0
+    for mode in (b"\x1b[?1047l", b"\x1b[?2004l"):
+        assert mode in again.shown
+
+
 def test_the_keys_that_detach_do_so_here_too(porthole: Command, developer: Account) -> None:
     screen = porthole.starts("shell", "shell")
     uid = screen.runs("echo $PORTHOLE_SESSION_ID", UID)

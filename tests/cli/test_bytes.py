@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from porthole.modes import Modes
+from porthole.pacing import INPUT_FRAME, INPUT_WINDOW, LONGEST_WAIT, Backoff, InputPacer
 from porthole.printing import size, span
-from porthole.protocol import INPUT_FRAME, INPUT_WINDOW, LONGEST_WAIT, Backoff, InputPacer, is_final, parse
+from porthole.protocol import is_final, parse
 from porthole.sanitize import Filter
 
 HARMLESS = (
@@ -77,7 +78,8 @@ def test_what_a_program_switched_is_put_back_and_nothing_else(cuts: list[int]) -
 
 def test_a_program_that_cleans_up_after_itself_leaves_nothing_to_undo() -> None:
     modes = Modes()
-    modes.follow(b"\x1b[?1049h\x1b[?25l screen \x1b[?25h\x1b[?1049l\x1b[r")
+    modes.follow(b"\x1b[?1047h\x1b[?25l screen \x1b[?25h\x1b[?1049l\x1b[r")
+    assert not modes.alternate_screen
     assert modes.reset() == b""
 
 
@@ -96,7 +98,37 @@ def test_input_keeps_within_the_window_and_in_order() -> None:
         while (frame := pacer.take()) is not None:
             sent += bytes(frame)
     assert sent == data
-    assert pacer.in_doubt <= INPUT_WINDOW
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.floats(0, 1)), max_size=6))
+def test_a_programs_input_survives_any_number_of_connections(connections: list[tuple[int, int, float]]) -> None:
+    """Each sends some frames, has some of them acknowledged, and is lost when a share of the rest has arrived."""
+    data = bytes(range(256)) * 4096
+    pacer, arrived = InputPacer(keep=True), b""
+    pacer.push(data[:300_000])
+    pacer.push(data[300_000:])
+    for sends, acknowledged, share in [*connections, (100, 100, 1.0)]:
+        pacer.restart(len(arrived))
+        sent = b""
+        passed_on = 0
+        for number in range(sends):
+            if (frame := pacer.take()) is not None:
+                sent += bytes(frame)
+            if number < acknowledged:
+                passed_on = len(sent)
+                pacer.acknowledge(passed_on)
+        arrived += sent[: passed_on + round(share * (len(sent) - passed_on))]
+    assert arrived == data
+
+
+def test_what_a_person_typed_is_not_typed_again() -> None:
+    pacer = InputPacer()
+    pacer.push(b"sent")
+    pacer.take()
+    pacer.push(b"not sent")
+    pacer.clear()
+    pacer.restart()
+    assert pacer.take() is None
 
 
 def test_waits_grow_to_a_bound_and_start_over() -> None:

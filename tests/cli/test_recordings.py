@@ -1,6 +1,7 @@
 """`streams`, `end`, `recordings` and `play`."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,8 @@ def test_the_table_of_live_sessions_fits_80_columns(porthole: Command) -> None:
     assert screen.ends() == 0
     (row,) = (line for line in screen.shown.decode().splitlines() if uid in line)
     assert "ACTIVE" in row
+    assert all(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= 80 for line in screen.shown.decode().splitlines())
+    assert re.search(r"\d\d:\d\d .*\d+s ", row)
     shell.types("exit\r")
     assert shell.ends() == 0
 

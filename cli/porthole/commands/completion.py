@@ -15,6 +15,12 @@ def complete_session(incomplete: str) -> list[str]:
     return [stream["id"] for stream in _asked("streams/") if stream["id"].startswith(incomplete)]
 
 
+def complete_parameter(incomplete: str) -> list[str]:
+    """What `run` takes."""
+    names = ("memory=", "cpu=", "max_hours=", "docker_tag=", "image=", "user=")
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def _names() -> list[str]:
     return [f"{each['stack_slug']}/{each['slug']}" for each in _asked("services/")]
 

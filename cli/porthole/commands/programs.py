@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from porthole.ahead import read_ahead
 from porthole.commands.completion import complete_service
 
 
@@ -31,6 +32,7 @@ def execute(
     from porthole.portal import signed_in
 
     portal = signed_in()
+    read_ahead("porthole.pipes")
     wanted: dict[str, Any] = {
         "service": naming.service(portal, service)["id"], "kind": "exec", "command": command, "title": title,
         "pod_name": pod, "container_name": container,

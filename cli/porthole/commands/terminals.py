@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from porthole.ahead import read_ahead
 from porthole.commands.completion import complete_parameter, complete_service, complete_session
 from porthole.failures import Exit, Failure
 
@@ -46,6 +47,7 @@ def shell(
     from porthole.portal import signed_in
 
     portal = signed_in()
+    read_ahead("porthole.window")
     wanted: dict[str, Any] = {
         "service": naming.service(portal, service)["id"], "command": command or [], "title": title,
         "pod_name": pod, "container_name": container, **_size(),
@@ -84,6 +86,7 @@ def run(
     from porthole.portal import signed_in
 
     portal = signed_in()
+    read_ahead("porthole.window")
     service = naming.service(portal, app) if app else naming.only_service(portal, "console")
     wanted |= {"service": service["id"], "kind": "console", "title": title, "command": words[0] if words else []}
     opened = portal.post("sessions/", {**wanted, "pod_name": pod, "container_name": container, **_size()})
@@ -120,6 +123,7 @@ def attach(
     from porthole.portal import signed_in
 
     portal = signed_in()
+    read_ahead("porthole.window")
     uid = naming.session(portal, session) if session else _choose(portal)
     _stay(portal, uid, portal.ticket(uid), offset=None)
 

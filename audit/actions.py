@@ -10,7 +10,7 @@ from audit.chain import link
 from audit.events import PORTAL, Action, Actor, Thing
 from audit.journal import JournalMissingError, Seal, seal
 from audit.models import Chain, ChainHead, Event, Health, Recording
-from audit.recordings import folder_of, journal_folder, journal_root, node_id
+from audit.recordings import folder_of, journal_folder, journal_root, node_id, thing_of
 from audit.redaction import storable_detail, storable_text
 
 if TYPE_CHECKING:
@@ -205,12 +205,11 @@ def _finish(recording: Recording, actor: Actor, action: Action, detail: dict[str
     with transaction.atomic():
         unfinished = Recording.objects.filter(pk=recording.pk, sealed_at__isnull=True).exclude(health=Health.LOST)
         if unfinished.update(**fields):
-            thing = Thing("recording", recording.session_uid, f"{recording.service_name} by {recording.user_name}")
             record(
                 action=action,
                 actor=actor,
                 organization=recording.organization,
-                thing=thing,
+                thing=thing_of(recording),
                 session_uid=recording.session_uid,
                 detail=detail,
             )

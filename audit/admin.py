@@ -142,8 +142,17 @@ class RecordingAdmin(ReadOnlyAdmin):
         "started_at",
         "duration",
         "output_bytes",
+        "reviewed_by",
+        "flagged_by",
+        "held_by",
     ]
-    list_filter = ["health", BY_ORGANIZATION]
+    list_filter = [
+        "health",
+        ("reviewed_at", admin.EmptyFieldListFilter),
+        ("flagged_at", admin.EmptyFieldListFilter),
+        ("held_at", admin.EmptyFieldListFilter),
+        BY_ORGANIZATION,
+    ]
     search_fields = ["session_uid", "title", "user_name", "service_name"]
     date_hierarchy = "started_at"
     ordering = ["-id"]
@@ -163,6 +172,17 @@ class RecordingAdmin(ReadOnlyAdmin):
         "gap_bytes",
         "output_sha256",
         "timeline_sha256",
+        "deleted_at",
+        "retention_days",
+        "held_at",
+        "held_by",
+        "hold_reason",
+        "reviewed_at",
+        "reviewed_by",
+        "review_note",
+        "flagged_at",
+        "flagged_by",
+        "flag_note",
         "node",
         "path",
     ]

@@ -4,6 +4,7 @@ It knows the organization by a lazy foreign key, and everything else by uid and 
 row outlives what it describes. Only `audit.actions` writes these rows; an event is never changed or deleted.
 """
 
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, NoReturn
 
 from django.db import models
@@ -132,10 +133,15 @@ class Health(models.TextChoices):
     COMPLETE = "complete", "Complete"
     GAP = "gap", "Gap"
     LOST = "lost", "Lost"
+    DELETED = "deleted", "Deleted"
 
 
 class Recording(models.Model):
-    """One session's journal, from its first byte on. Its files stand under the data directory at `path`."""
+    """One session's journal, from its first byte on. Its files stand under the data directory at `path`.
+
+    What people decided about it stands beside: a legal hold, a review, a flag. Once retention has deleted the files,
+    the row stays and says so.
+    """
 
     session_uid = models.CharField(max_length=32, unique=True)
     organization = models.ForeignKey(
@@ -144,7 +150,9 @@ class Recording(models.Model):
     health = models.CharField(max_length=16, choices=Health, default=Health.RECORDING)
     health_detail = models.CharField(max_length=500, blank=True)
     node = models.CharField(max_length=255, help_text="The machine whose disk holds the journal.")
-    path = models.CharField(max_length=255, help_text="Relative to the journal folder of the data directory.")
+    path = models.CharField(
+        max_length=255, blank=True, help_text="Relative to the journal folder; empty once the files are deleted."
+    )
     title = models.CharField(max_length=255, blank=True)
     user_name = models.CharField(max_length=150)
     service_name = models.CharField(max_length=255)
@@ -156,11 +164,56 @@ class Recording(models.Model):
     output_sha256 = models.CharField(max_length=64, blank=True)
     timeline_sha256 = models.CharField(max_length=64, blank=True)
 
+    deleted_at = models.DateTimeField(null=True, help_text="When retention deleted its files.")
+    retention_days = models.PositiveIntegerField(null=True, help_text="The policy under which they were deleted.")
+    held_at = models.DateTimeField(null=True, help_text="Since when it is on legal hold: retention leaves it alone.")
+    held_by = models.CharField(max_length=150, blank=True)
+    hold_reason = models.CharField(max_length=500, blank=True)
+    reviewed_at = models.DateTimeField(null=True)
+    reviewed_by = models.CharField(max_length=150, blank=True)
+    review_note = models.CharField(max_length=500, blank=True)
+    flagged_at = models.DateTimeField(null=True)
+    flagged_by = models.CharField(max_length=150, blank=True)
+    flag_note = models.CharField(max_length=500, blank=True)
+
     objects: ClassVar[RecordingQuerySet] = RecordingQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         ordering = ["-id"]
-        constraints = [models.CheckConstraint(condition=Q(health__in=Health.values), name="recording_health")]
+        indexes = [
+            models.Index(
+                fields=["organization", "sealed_at"],
+                condition=Q(deleted_at__isnull=True, held_at__isnull=True),
+                name="recording_to_expire",
+            ),
+            models.Index(fields=["-id"], condition=Q(reviewed_at__isnull=True), name="recording_unreviewed"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(health__in=Health.values), name="recording_health"),
+            models.CheckConstraint(
+                condition=(Q(deleted_at__isnull=True) & ~Q(health=Health.DELETED))
+                | Q(
+                    deleted_at__isnull=False,
+                    health=Health.DELETED,
+                    retention_days__isnull=False,
+                    sealed_at__isnull=False,
+                    held_at__isnull=True,
+                ),
+                name="recording_deleted",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"recording of {self.session_uid}"
+
+    @property
+    def kept_until(self) -> datetime | None:
+        """When retention may delete its files, as things stand; None where nothing will.
+
+        It is the rule of `RecordingQuerySet.expired` for one row. Have its `organization` at hand (`select_related`),
+        or this costs a query.
+        """
+        days = self.organization.retention_days
+        if days is None or self.sealed_at is None or self.held_at is not None or self.deleted_at is not None:
+            return None
+        return self.sealed_at + timedelta(days=days)

@@ -1,11 +1,11 @@
 """Reads of the record. Events are append-only: their queryset refuses every way to change or delete a row."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from django.db import models
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 if TYPE_CHECKING:
     # ruff misses the use in a base class's subscript
@@ -110,3 +110,39 @@ class RecordingQuerySet(models.QuerySet["Recording"]):
     def unsealed_on(self, node: str) -> Self:
         """What still has an open journal on the disk of `node`: live sessions, and those a crash left behind."""
         return self.filter(node=node, sealed_at__isnull=True).exclude(health="lost")
+
+    def of_sessions(self, sessions: "QuerySet[Any]") -> Self:
+        """The recordings of these sessions: a queryset of them that says who may see which."""
+        return self.filter(session_uid__in=sessions.values("uid"))
+
+    def where(self, word: str) -> Self:
+        """Those that one of `SHOWN` means."""
+        return self.filter(SHOWN[word])
+
+    def expired(self, now: datetime, policies: Iterable[int], node: str) -> Self:
+        """Sealed, older than their organization keeps them, on no hold, and on the disk of `node`; the oldest first.
+
+        `policies` are the numbers of days that organizations have chosen, each once.
+        """
+        over = Q(pk__in=[])
+        for days in policies:
+            over |= Q(organization__retention_days=days, sealed_at__lt=now - timedelta(days=days))
+        return self.filter(over, node=node, held_at__isnull=True, deleted_at__isnull=True).order_by("sealed_at")
+
+    def with_files_left(self, node: str) -> Self:
+        """Deleted by retention, while files of theirs may be left on the disk of `node`; the newest first, so that many
+        that cannot be removed hold up none that can."""
+        return self.filter(node=node, deleted_at__isnull=False).exclude(path="").order_by("-deleted_at")
+
+
+_OVER = Q(sealed_at__isnull=False) | Q(health="lost")
+
+SHOWN: dict[str, Q] = {
+    "unreviewed": _OVER & Q(reviewed_at__isnull=True, deleted_at__isnull=True),
+    "flagged": Q(flagged_at__isnull=False),
+    "held": Q(held_at__isnull=False),
+    "reviewed": Q(reviewed_at__isnull=False),
+    "deleted": Q(deleted_at__isnull=False),
+    "any": Q(),
+}
+"""What a list of recordings can be asked for. What retention deleted can no longer be reviewed."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from audit.events import Thing
 from audit.journal import JournalError
 from audit.models import Recording
 
@@ -45,6 +46,11 @@ def folder_of(recording: Recording) -> Path:
     if root / recording.path != folder or folder.resolve() != folder:
         raise JournalError("The recording's folder is not where it belongs.")
     return folder
+
+
+def thing_of(recording: Recording) -> Thing:
+    """The recording as events name it."""
+    return Thing("recording", recording.session_uid, f"{recording.service_name} by {recording.user_name}")
 
 
 def node_id() -> str:

@@ -10,6 +10,7 @@ REAP_EVERY = 15.0
 SWEEP_CONSOLES_EVERY = 30.0
 CLEAN_UP_EVERY = 60.0
 SIGN_EVERY = 300.0
+DELETE_EXPIRED_EVERY = 300.0
 
 app = Celery("porthole")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -31,5 +32,10 @@ app.conf.beat_schedule = {
         "task": "audit.tasks.sign_chain_heads",
         "schedule": SIGN_EVERY,
         "options": {"expires": SIGN_EVERY},
+    },
+    "delete-expired-recordings": {
+        "task": "audit.tasks.delete_expired_recordings",
+        "schedule": DELETE_EXPIRED_EVERY,
+        "options": {"expires": DELETE_EXPIRED_EVERY},
     },
 }

@@ -27,6 +27,7 @@ from portal.querysets import (
 )
 
 DAY = 24 * 60 * 60
+MAX_RETENTION_DAYS = 36_500
 
 
 class RecordingMode(models.TextChoices):
@@ -86,6 +87,12 @@ class Organization(Policy):
 
     slug = models.SlugField(max_length=64, unique=True)
     name = models.CharField(max_length=120)
+    retention_days = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_RETENTION_DAYS)],
+        help_text="Days after which a recording's files are deleted, unless it is on legal hold; empty: never.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[OrganizationQuerySet] = OrganizationQuerySet.as_manager()  # type: ignore[assignment]

@@ -88,6 +88,11 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
         """Those in the whole of which the user holds the permission."""
         return self.filter(reaches(permission, user=user.pk, organization="pk"))
 
+    def retention_policies(self) -> list[int]:
+        """The numbers of days after which organizations delete recordings, each once."""
+        kept = self.filter(retention_days__isnull=False).order_by("retention_days")
+        return [days for days in kept.values_list("retention_days", flat=True).distinct() if days is not None]
+
 
 class StackQuerySet(models.QuerySet["Stack"]):
     def visible_to(self, user: AnyUser) -> Self:

@@ -28,6 +28,7 @@ urlpatterns = [
     path("api/v1/", include("audit.api.urls")),
     path("", include("portal.page_urls")),
     path("", include("sessions_app.urls")),
+    path("", include("audit.urls")),
 ]
 
 handler403 = "portal.refusals.forbidden"

@@ -82,6 +82,17 @@ def access_recorded_session(user: AnyUser, uid: str) -> Session:
     return session
 
 
+def access_audited_session(user: AnyUser, uid: str) -> Session:
+    """The session whose record is to be judged: for whoever holds `audit` on its service, one's own not excepted.
+
+    `Http404` if the session is not visible to the user at all, `Refused` if it is and the permission is missing.
+    """
+    session, rights = session_and_rights(user, uid)
+    if Permission.AUDIT not in rights.held:
+        raise Refused(Permission.AUDIT, session)
+    return session
+
+
 def viewers_in_good_standing(viewers: set[Standing]) -> set[Standing]:
     """Those viewers, each a session's uid, a user's key and perhaps a token's, who may still look at the session."""
     tokens = {token for _, _, token in viewers if token is not None}

@@ -59,7 +59,7 @@ async def gave_up(session: Session, trouble: BackendError, socket: Socket, inbox
 
 def _look_up(uid: str) -> tuple[Session, Recording | None]:
     session = Session.objects.get(uid=uid)
-    return session, Recording.objects.filter(session_uid=uid, node=node_id()).first()
+    return session, Recording.objects.filter(session_uid=uid, node=node_id(), deleted_at__isnull=True).first()
 
 
 def _output_of(recording: Recording | None) -> tuple[Path | None, int]:

@@ -15,10 +15,11 @@ from django.views.decorators.http import require_GET
 
 from audit.models import Recording
 from portal.access import access_service, permissions_on, preferences_of
+from portal.models import Service
 from portal.pages import page_of, several_organizations, stack_context
 from portal.permissions import Permission
 from portal.querysets import AnyUser
-from sessions_app.access import access_recorded_session, access_session
+from sessions_app.access import access_audited_session, access_recorded_session, access_session
 from sessions_app.models import Session
 from sessions_app.page_texts import ENDINGS, Ending, ending_of, endings_of
 from sessions_app.querysets import PERMISSION_OF_KIND
@@ -63,6 +64,7 @@ def session_list(request: HttpRequest) -> HttpResponse:
         "nav": "sessions",
         "states": STATES,
         "kinds": [Kind.SHELL, Kind.CONSOLE, Kind.EXEC],
+        "audits": Service.objects.allowing(request.user, Permission.AUDIT).exists(),
         "orders": [("" if word == NEWEST_FIRST else word, label) for word, label in orders.items()],
         "filters": {name: request.GET.get(name, "") for name in ("state", "service", "user", "kind")},
     }
@@ -145,7 +147,8 @@ def session_detail(request: HttpRequest, uid: str) -> HttpResponse:
         "may_watch": _allowed(access_session, request.user, uid, Permission.WATCH),
         "may_end": session.state in LIVE and _allowed(access_session, request.user, uid, Permission.TERMINATE),
         "readable": readable,
-        "recording": Recording.objects.of_session(uid) if readable else None,
+        "recording": Recording.objects.select_related("organization").of_session(uid) if readable else None,
+        "audits": _allowed(access_audited_session, request.user, uid),
         "start_at": request.GET.get("t", ""),
         "crumbs": [("Sessions", reverse("session_list")), (session.uid, "")],
         "several_organizations": several_organizations(request),

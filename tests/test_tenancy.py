@@ -100,6 +100,11 @@ ROUTES: dict[str, Answers] = {
     "api/v1/sessions/<recorded_session:uid>/recording.cast": Answers(),
     "api/v1/sessions/<recorded_session:uid>/recording.bin": Answers(),
     "api/v1/sessions/<recorded_session:uid>/transcript.txt": Answers(),
+    "api/v1/recordings/": LIST,
+    **{
+        f"api/v1/sessions/<recorded_session:uid>/recording/{word}/": Answers("POST")
+        for word in ("review", "flag", "unflag", "hold", "release")
+    },
     # Pages
     "": LIST,
     "live/": LIST,
@@ -113,6 +118,8 @@ ROUTES: dict[str, Answers] = {
     "sessions/rows/": LIST,
     "sessions/<str:uid>/": Answers(),
     "terminal/<str:uid>/": Answers(),
+    "recordings/": LIST,
+    **{f"recordings/<str:uid>/{word}/": Answers("POST") for word in ("review", "flag", "unflag", "hold", "release")},
     "settings/": OWN,
     "settings/device/": OWN,
     "settings/tokens/": Answers("POST", outsider=OPEN),

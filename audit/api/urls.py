@@ -3,7 +3,8 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from audit.api import views
+from audit.api import review, views
+from audit.decisions import DECISIONS
 
 
 class RecordedSessionConverter(StringConverter):
@@ -17,6 +18,15 @@ register_converter(RecordedSessionConverter, "recorded_session")
 urlpatterns = [
     path("audit/events/", views.Events.as_view(), name="audit-events"),
     path("audit/chain/", views.Chains.as_view(), name="audit-chain"),
+    path("recordings/", review.Recordings.as_view(), name="recordings"),
+    *(
+        path(
+            f"sessions/<recorded_session:uid>/recording/{word}/",
+            review.Decide.as_view(decision=decision),
+            name=f"recording-{word}",
+        )
+        for word, decision in DECISIONS.items()
+    ),
     path("sessions/<recorded_session:uid>/recording/", views.RecordingDetail.as_view(), name="recording"),
     path("sessions/<recorded_session:uid>/recording.cast", views.Cast.as_view(), name="recording-cast"),
     path("sessions/<recorded_session:uid>/transcript.txt", views.TextTranscript.as_view(), name="recording-transcript"),

@@ -27,17 +27,17 @@ from audit.api.serializers import (
     RecordingSerializer,
 )
 from audit.api.streaming import download
-from audit.events import Action, Thing
+from audit.events import Action
 from audit.journal import JournalError, JournalMissingError
 from audit.models import Chain, ChainHead, Event, Health, Recording
 from audit.querysets import ChainQuerySet, EventQuerySet
-from audit.recordings import folder_of
+from audit.recordings import folder_of, thing_of
 from portal.access import access_organization
 from portal.api.permissions import Scopes
 from portal.models import ApiToken, Organization
 from portal.permissions import Permission
 from portal.requests import actor_of
-from sessions_app.access import access_recorded_session
+from sessions_app.access import access_audited_session, access_recorded_session
 from sessions_app.models import Session
 
 
@@ -54,6 +54,14 @@ class RecordingLost(APIException):
     status_code = 410
     default_code = "recording_lost"
     default_detail = "The recording is lost."
+
+
+class RecordingDeleted(APIException):
+    """Retention has deleted the recording's files."""
+
+    status_code = 410
+    default_code = "recording_deleted"
+    default_detail = "The recording was deleted."
 
 
 class EventPagination(CursorPagination):
@@ -129,7 +137,7 @@ def _recording_for(request: Request, uid: str) -> tuple[Session, Recording]:
     token = request.auth
     if isinstance(token, ApiToken) and session.user_id != user.pk and Permission.AUDIT not in token.scopes:
         raise PermissionDenied('This API token lacks the scope "audit". Make one that has it.')
-    recording = Recording.objects.filter(session_uid=session.uid).first()
+    recording = Recording.objects.select_related("organization").of_session(session.uid)
     if recording is None:
         raise Http404("This session has no recording: it never became active.")
     return session, recording
@@ -142,8 +150,21 @@ class RecordingDetail(APIView):
 
     @extend_schema(responses=RecordingSerializer)
     def get(self, request: Request, uid: str) -> Response:
-        _, recording = _recording_for(request, uid)
-        return Response(RecordingSerializer(recording, context={"request": request}).data)
+        session, recording = _recording_for(request, uid)
+        context = {"request": request, "audits": _audits(request, session)}
+        return Response(RecordingSerializer(recording, context=context).data)
+
+
+def _audits(request: Request, session: Session) -> bool:
+    """Whether the caller, and the token it may come with, may know what was decided about the recording."""
+    token = request.auth
+    if isinstance(token, ApiToken) and Permission.AUDIT not in token.scopes:
+        return False
+    try:
+        access_audited_session(cast(User, request.user), session.uid)
+    except PermissionDenied:
+        return False
+    return True
 
 
 class AnyAccepted(BaseContentNegotiation):
@@ -176,18 +197,19 @@ class Export(APIView):
         session, recording = _recording_for(request, uid)
         if recording.health == Health.LOST:
             raise RecordingLost(recording.health_detail or None)
+        if recording.health == Health.DELETED:
+            raise RecordingDeleted(recording.health_detail)
         try:
             chunks = self.chunks(folder_of(recording))
         except JournalMissingError as error:
             raise RecordingLost(str(error)) from error
         except JournalError as error:
             raise RecordingUnavailable(str(error)) from error
-        thing = Thing("recording", session.uid, f"{recording.service_name} by {recording.user_name}")
         record(
             action=action,
             actor=actor_of(request),
             organization=session.organization,
-            thing=thing,
+            thing=thing_of(recording),
             session_uid=session.uid,
             detail={"form": self.form, "health": recording.health},
         )

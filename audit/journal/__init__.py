@@ -38,6 +38,7 @@ from audit.journal.layout import (
 )
 from audit.journal.reader import output_size, read_hashes, read_header, read_output, read_seal, read_timeline
 from audit.journal.recovery import RECOVERED_MARKER, recover
+from audit.journal.removal import remove
 from audit.journal.runs import RunReader
 from audit.journal.sealing import seal
 from audit.journal.writer import JournalWriter
@@ -61,5 +62,6 @@ __all__ = [
     "read_seal",
     "read_timeline",
     "recover",
+    "remove",
     "seal",
 ]

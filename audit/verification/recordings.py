@@ -1,6 +1,10 @@
-"""Checks sealed recordings: their files against the hashes that the chained event of their sealing holds."""
+"""Checks sealed recordings: their files against the hashes that the chained event of their sealing holds.
+
+A recording that retention deleted is right without files, if the chained event of its deletion says so.
+"""
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from django.db.models import Exists, OuterRef
@@ -21,8 +25,8 @@ def check_recordings(chains: Iterable[ChainName], progress: Progress) -> Result:
     checked = 0
     findings: list[Finding] = []
     for chain in chains:
-        for event, recording in _sealed(chain.organization):
-            if finding := _finding(event, recording):
+        for event, recording, deleted in _sealed(chain.organization):
+            if finding := _finding(event, recording, deleted):
                 findings.append(finding)
             checked += 1
             progress(checked)
@@ -30,14 +34,17 @@ def check_recordings(chains: Iterable[ChainName], progress: Progress) -> Result:
     return Result(checked, tuple(findings))
 
 
-def _sealed(organization: int | None) -> Iterator[tuple[Event, Recording | None]]:
-    """The events of sealing, and the recording of each as far as it is still there."""
+def _sealed(organization: int | None) -> Iterator[tuple[Event, Recording | None, Event | None]]:
+    """The events of sealing, the recording of each as far as it is still there, and the event of its deletion."""
     events = Event.objects.of_chain(organization).filter(action=Action.RECORDING_SEALED)
     position = 0
     while some := list(events.filter(sequence__gt=position)[:BATCH]):
-        rows = Recording.objects.in_bulk([event.session_uid for event in some], field_name="session_uid")
+        uids = [event.session_uid for event in some]
+        rows = Recording.objects.in_bulk(uids, field_name="session_uid")
+        later = Event.objects.of_chain(organization).filter(action=Action.RECORDING_DELETED, session_uid__in=uids)
+        deleted = {event.session_uid: event for event in later}
         for event in some:
-            yield event, rows.get(event.session_uid)
+            yield event, rows.get(event.session_uid), deleted.get(event.session_uid)
         position = some[-1].sequence
 
 
@@ -50,19 +57,36 @@ def _without_event(organization: int | None) -> Iterator[Finding]:
         yield Finding(f"The recording of {uid} is sealed, and no event says so: its row was changed or put in.")
 
 
-def _finding(event: Event, recording: Recording | None) -> Finding | None:
+def _finding(event: Event, recording: Recording | None, deleted: Event | None) -> Finding | None:
     uid = event.session_uid
     if recording is None:
         return Finding(f"The recording of {uid} is gone from the database: event {event.sequence} says it was sealed.")
     sealed = (event.detail.get("output_sha256"), event.detail.get("timeline_sha256"))
     if (recording.output_sha256, recording.timeline_sha256) != sealed:
         return Finding(f"The database's row of the recording of {uid} has other hashes than event {event.sequence}.")
+    if recording.deleted_at is not None or deleted is not None:
+        return _deletion(recording, event, deleted)
     if recording.node != node_id():
         return Finding(f"The recording of {uid} is on another machine ({recording.node}).", wrong=False)
     try:
         return _files(uid, folder_of(recording), sealed)
     except JournalError as error:
         return Finding(f"The recording of {uid}: {error}")
+
+
+def _deletion(recording: Recording, sealed: Event, deleted: Event | None) -> Finding | None:
+    uid = recording.session_uid
+    if deleted is None:
+        return Finding(f"The recording of {uid} is marked as deleted, and no event says so: its row was changed.")
+    if recording.deleted_at is None:
+        return Finding(f"Event {deleted.sequence} says that the recording of {uid} was deleted, and its row does not.")
+    days = deleted.detail.get("retention_days")
+    if not isinstance(days, int) or deleted.at < sealed.at + timedelta(days=days):
+        return Finding(f"The recording of {uid} was deleted before its time: see event {deleted.sequence}.")
+    if recording.path:
+        text = f"The recording of {uid} is deleted, and what is left of its files is still to be removed."
+        return Finding(text, wrong=False)
+    return None
 
 
 def _files(uid: str, folder: Path, sealed: tuple[str | None, str | None]) -> Finding | None:

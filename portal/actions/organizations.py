@@ -25,7 +25,13 @@ class PolicyFields(TypedDict, total=False):
     record_input: bool | None
 
 
-class OrganizationFields(PolicyFields, total=False):
+class OrganizationPolicyFields(PolicyFields, total=False):
+    """What an organization alone sets, beside the limits; None keeps recordings for ever."""
+
+    retention_days: int | None
+
+
+class OrganizationFields(OrganizationPolicyFields, total=False):
     """What may change of an organization."""
 
     slug: str
@@ -40,14 +46,15 @@ class TeamFields(TypedDict, total=False):
 
 
 POLICY_FIELDS = frozenset(PolicyFields.__annotations__)
+ORGANIZATION_POLICY_FIELDS = POLICY_FIELDS | {"retention_days"}
 
 
 @transaction.atomic
 def create_organization(
-    *, actor: Actor, slug: str, name: str, owner: User | None = None, **policy: Unpack[PolicyFields]
+    *, actor: Actor, slug: str, name: str, owner: User | None = None, **policy: Unpack[OrganizationPolicyFields]
 ) -> Organization:
     """A new tenant, with its first owner where one is named."""
-    only(policy, POLICY_FIELDS)
+    only(policy, ORGANIZATION_POLICY_FIELDS)
     organization = save_new(Organization(slug=slug, name=name, **policy), actor=actor)
     if owner is not None:
         add_member(actor=actor, organization=organization, user=owner, role=Role.OWNER)
@@ -57,8 +64,8 @@ def create_organization(
 def change_organization(
     *, actor: Actor, organization: Organization, **changes: Unpack[OrganizationFields]
 ) -> Organization:
-    """Change its names or policy. Sessions that run keep the limits they began with."""
-    only(changes, POLICY_FIELDS | {"slug", "name"})
+    """Change its names or policy. Sessions that run keep the limits they began with; retention counts at once."""
+    only(changes, ORGANIZATION_POLICY_FIELDS | {"slug", "name"})
     return save_changes(organization, changes, actor=actor)
 
 

@@ -39,6 +39,7 @@ async def _addresses(developer: Api, portal: Installation, local: int) -> dict[s
         "stacks": "/stacks/",
         "stack": f"/stacks/{stack}/",
         "sessions": "/sessions/",
+        "recordings": "/recordings/",
         "session": f"/sessions/{session['uid']}/",
         "settings": "/settings/",
         "password": "/accounts/password/change/",

@@ -1,0 +1,14 @@
+"""The addresses of the record's pages."""
+
+from django.urls import path
+
+from audit import views_review
+from audit.decisions import DECISIONS
+
+urlpatterns = [
+    path("recordings/", views_review.recording_list, name="recording_list"),
+    *(
+        path(f"recordings/<str:uid>/{word}/", views_review.decide, {"word": word}, name=f"recording_{word}")
+        for word in DECISIONS
+    ),
+]

@@ -18,6 +18,8 @@ class Departure:
 
     cause: Detachment
     ttl: int | None
+    wished: bool = False
+    """Somebody said so just now: it replaces what was asked for before. A window that goes by itself does not."""
 
 
 class DetachRefused(Exception):
@@ -64,11 +66,11 @@ def lost(session: Session) -> Departure:
 
 def let_go(session: Session, asked: int | None) -> Departure:
     """Somebody asked for it. Raises `DetachRefused`."""
-    return Departure(Detachment.ASKED, detach_ttl(session, asked))
+    return Departure(Detachment.ASKED, detach_ttl(session, asked), wished=True)
 
 
 def window_closed(session: Session, *, auto_close: bool) -> Departure:
     """Its person closed the window, and this is what that person wants it to mean."""
     if not auto_close:
-        return let_go(session, None)
+        return Departure(Detachment.ASKED, detach_ttl(session, None))
     return Departure(Detachment.CLOSED, min(CLOSE_GRACE, session.reconnect_grace))

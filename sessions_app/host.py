@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -222,7 +223,7 @@ class SessionHost:
             return
         hosted.changed_hands = monotonic()
         if not hosted.ending and not viewer.let_go:
-            self._note(hosted, actions.note_detached, actor=actor, ttl=departure.ttl, cause=departure.cause)
+            self._note(hosted, actions.note_detached, actor=actor, **asdict(departure))
 
     def _note(self, hosted: HostedSession, action: Callable[..., None], **details: Any) -> None:
         """Write about a session without keeping its socket waiting, in the order in which things happened."""
@@ -297,8 +298,7 @@ class SessionHost:
         if hosted.live is not None and hosted.live.controller is not None:
             self._note(hosted, actions.note_attached, actor=PORTAL, mode="control", took_over=False)
         else:
-            departure = lost(hosted.row)
-            self._note(hosted, actions.note_detached, actor=PORTAL, ttl=departure.ttl, cause=departure.cause)
+            self._note(hosted, actions.note_detached, actor=PORTAL, **asdict(lost(hosted.row)))
 
     async def _look_at_viewers(self, sessions: dict[str, HostedSession]) -> None:
         """Whoever may no longer watch is cut off, and whoever came with a token that is no more; the sessions go on."""

@@ -340,8 +340,9 @@ class HostedSession:
         such a thing down: the note was lost with the database, or the socket with the shell's start."""
         if self.ending or self.live is None or monotonic() - self.changed_hands < NOTE_TIME:
             return False
-        alone = self.live.controller is None
-        return verdict.state == (State.ACTIVE if alone else State.DETACHED)
+        controller = self.live.controller
+        let_go = controller is not None and controller.let_go  # by the row's own word
+        return not let_go and verdict.state == (State.ACTIVE if controller is None else State.DETACHED)
 
     def warn(self) -> None:
         """Tell whoever is there that the session will end soon, if it will."""

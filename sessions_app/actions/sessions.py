@@ -195,8 +195,10 @@ def note_attached(*, session: Session, actor: Actor, mode: str, took_over: bool)
 
 
 @transaction.atomic
-def note_detached(*, session: Session, actor: Actor, ttl: int | None, cause: Detachment) -> None:
+def note_detached(*, session: Session, actor: Actor, ttl: int | None, cause: Detachment, wished: bool = False) -> None:
     """The controller is gone, by its wish or with its connection; the session lives `ttl` seconds more, or without end.
+
+    What somebody asked for stands until somebody wishes for something else, whatever becomes of the window meanwhile.
 
     However often that is said, without an attach in between it stays detached no longer than its service allows.
     """
@@ -204,10 +206,10 @@ def note_detached(*, session: Session, actor: Actor, ttl: int | None, cause: Det
     row = (
         Session.objects.select_for_update()
         .filter(pk=session.pk, state__in=[State.ACTIVE, State.DETACHED])
-        .only("state", "detached_at", "detach_ttl_max", "detach_without_end")
+        .only("state", "detached_at", "detach_cause", "detach_ttl_max", "detach_without_end")
         .first()
     )
-    if row is None:
+    if row is None or (row.state == State.DETACHED and row.detach_cause == Detachment.ASKED and not wished):
         return
     since = row.detached_at if row.state == State.DETACHED and row.detached_at is not None else now
     until = None if ttl is None else now + timedelta(seconds=ttl)
@@ -234,7 +236,7 @@ def request_detach(*, session: Session, ttl: int | None, actor: Actor) -> bool:
     """Ask a session's host to let its controller go. False if there is nothing to detach from."""
     changed = Session.objects.filter(pk=session.pk, state__in=[State.ACTIVE, State.DETACHED]).exists()
     if changed:
-        note_detached(session=session, actor=actor, ttl=ttl, cause=Detachment.ASKED)
+        note_detached(session=session, actor=actor, ttl=ttl, cause=Detachment.ASKED, wished=True)
         transaction.on_commit(nudge_hosts)
     return changed
 

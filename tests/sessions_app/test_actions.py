@@ -159,6 +159,16 @@ def test_a_detach_has_an_end_and_an_attach_takes_it_back(session: Session) -> No
     assert world.events_of(session.uid)[2:] == ["session.detached", "session.attached"]
 
 
+def test_what_was_asked_for_outlasts_the_window_until_somebody_wishes_for_something_else(session: Session) -> None:
+    activate(session)
+    assert actions.request_detach(session=session, ttl=7200, actor=SOMEBODY)
+    actions.note_detached(session=session, actor=SOMEBODY, ttl=60, cause=Detachment.LOST)
+    row = world.row(session.uid)
+    assert (row["detach_cause"], (row["detach_expires_at"] - row["detached_at"]).total_seconds()) == ("asked", 7200)
+    assert actions.request_detach(session=session, ttl=60, actor=SOMEBODY)
+    assert world.row(session.uid)["detach_expires_at"] < row["detach_expires_at"]
+
+
 def test_a_watcher_does_not_bring_a_detached_session_back(session: Session) -> None:
     activate(session)
     actions.note_detached(session=session, actor=SOMEBODY, ttl=60, cause=Detachment.ASKED)
@@ -258,12 +268,12 @@ def test_a_session_can_be_finished_from_every_state_it_can_live_in(session: Sess
 def test_detaching_again_and_again_lasts_no_longer_than_the_service_allows(session: Session) -> None:
     activate(session)
     Session.objects.filter(pk=session.pk).update(detach_ttl_max=600)
-    actions.note_detached(session=session, actor=PORTAL, ttl=600, cause=Detachment.ASKED)
+    actions.note_detached(session=session, actor=PORTAL, ttl=600, cause=Detachment.ASKED, wished=True)
     session.refresh_from_db()
     first = session.detached_at
     assert first is not None
     Session.objects.filter(pk=session.pk).update(detached_at=first - timedelta(seconds=300))
-    actions.note_detached(session=session, actor=PORTAL, ttl=600, cause=Detachment.ASKED)
+    actions.note_detached(session=session, actor=PORTAL, ttl=600, cause=Detachment.ASKED, wished=True)
     session.refresh_from_db()
     assert session.detach_expires_at == first + timedelta(seconds=300)
 

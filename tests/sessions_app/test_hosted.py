@@ -5,6 +5,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from audit.events import PORTAL
 from sessions_app import actions, database, providers
 from sessions_app.backends.base import CleanupReport, Container, ExecRequest, ExecSink, ExecStream
 from sessions_app.backends.local import LocalBackend
@@ -23,10 +25,11 @@ from sessions_app.liveness import is_dead
 from sessions_app.models import Session
 from sessions_app.models import SessionHost as SessionHostRow
 from sessions_app.providers import spec_of
+from sessions_app.querysets import Verdict
 from sessions_app.record import SessionRecord
 from sessions_app.words import EndReason
 from tests.sessions_app import world
-from tests.sessions_app.bench import Stream
+from tests.sessions_app.bench import Stream, Window
 from tests.sessions_app.portal_process import processes_of
 from tests.sessions_app.world import Lab
 
@@ -124,6 +127,27 @@ async def test_a_chore_that_fails_ends_the_session_with_a_reason(lab: Lab, begin
     assert row["end_detail"].startswith("The portal failed")
     assert await in_database(world.slots, lab) == 0
     assert not processes_of(hosted.row.uid)
+
+
+def _verdicts(row: Session) -> dict[str, Verdict]:
+    assert row.host is not None
+    return Session.objects.verdicts(row.host)
+
+
+async def test_a_window_that_was_there_for_long_is_let_go_by_the_row_and_not_taken_for_a_lost_note(
+    lab: Lab, begin: Begin
+) -> None:
+    hosted, life = await begin("")
+    window = Window(hosted.live, acks=True)
+    hosted.live.attach(hosted.live.new_viewer(window, offset=0, mode="control", user_id=hosted.row.user_id))
+    hosted.attached_at, hosted.changed_hands = timezone.now(), monotonic() - 3600
+    await in_database(actions.request_detach, session=hosted.row, ttl=7200, actor=PORTAL)
+    verdict = (await in_database(_verdicts, hosted.row))[hosted.row.uid]
+    hosted.obey(verdict)
+    assert hosted.live.controller.let_go
+    assert not hosted.belies(verdict)
+    hosted.end(EndOrder(EndReason.TERMINATED, "by a test"))
+    await asyncio.wait_for(life, PATIENCE)
 
 
 @pytest.mark.parametrize("trouble", ["mark_ending", "end_processes", "close"])

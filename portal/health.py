@@ -10,7 +10,7 @@ from inspect import iscoroutinefunction
 from typing import cast
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
@@ -31,7 +31,7 @@ def ready() -> HttpResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except DatabaseError as error:
+    except Error as error:  # also an InterfaceError, which is no DatabaseError: the connection broke on this side
         logger.warning("not ready: the database does not answer (%s)", type(error).__name__)
         return _answer("The database does not answer.", 503)
     return _answer("ok")

@@ -1,7 +1,7 @@
 """`/healthz` and `/readyz`, as a container platform asks them."""
 
 import pytest
-from django.db import connection
+from django.db import InterfaceError, connection
 from django.test import Client
 from pytest_django import Settings
 
@@ -35,3 +35,15 @@ def test_without_its_database_a_process_is_alive_and_not_ready(monkeypatch: pyte
         answer = Client().get("/readyz")
         assert (answer.status_code, answer.content) == (503, b"The database does not answer.\n")
     assert Client().get("/readyz").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_connection_that_broke_on_this_side_is_not_ready_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What drivers raise for one is no `DatabaseError`."""
+
+    def broken() -> None:
+        raise InterfaceError("the connection is closed")
+
+    with monkeypatch.context() as away:
+        away.setattr(connection, "cursor", broken)
+        assert Client().get("/readyz").status_code == 503

@@ -28,7 +28,7 @@ DIRECT_START_GRACE = 0.5
 """Seconds in which a program that cannot be started is known to have failed, where no mark can tell."""
 
 MAX_EARLY_OUTPUT = 64 * 1024
-"""Bytes held back while waiting for the mark."""
+"""Bytes of each stream held back while waiting for the mark."""
 
 _MARK = re.compile(rb"\x1eporthole (ready (sized|unsized|pipes|framed) ([0-9]+:[0-9]+)?|missing)\x1e")
 _ENGINE_FAILURE = b"OCI runtime exec failed"
@@ -83,10 +83,7 @@ class _LaunchSink:
             self._sink.output(data, stream)
             return
         if stream == "stderr":
-            # The program's, which has overtaken the mark, or a launcher's that fails.
-            self._early_errors += data
-            if len(self._early_errors) > MAX_EARLY_OUTPUT:
-                self.open(_Started())
+            self._take_errors(data)
             return
         self._early += data
         if not self._marked:
@@ -102,6 +99,19 @@ class _LaunchSink:
                 self.open(_Started((mark[3] or b"").decode(), mark[2].decode()))
         elif len(self._early) > MAX_EARLY_OUTPUT:
             self.open(_Started())
+
+    def _take_errors(self, data: bytes) -> None:
+        """The program's, which have overtaken the mark, or a launcher's that fails."""
+        self._early_errors += data
+        if len(self._early_errors) <= MAX_EARLY_OUTPUT:
+            return
+        if not self._marked:
+            self.open(_Started())
+            return
+        # No launcher says so much, so the program runs. Its mark is still to come, on stdout, and says how: these two
+        # have no order, and to stop reading would stop both.
+        self._sink.output(bytes(self._early_errors), "stderr")
+        self._early_errors.clear()
 
     def open(self, started: _Started) -> None:
         """From now on everything is the program's."""
@@ -136,7 +146,8 @@ async def launch(
 
     `export`: let the launcher set the environment, where the provider's own call cannot. `framed`: let it take stdin in
     frames, where the provider cannot close it. Raises `CommandNotFound` when the container has no such program or no
-    shell, or what else went wrong; the sink is then never called.
+    shell, or what else went wrong; the sink is then never told of an end, nor of output, unless stderr had more of it
+    than is held back.
     """
     argv = _launcher_argv(request, export=export, framed=framed)
     try:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit.journal import OutputStream
 from sessions_app.backends import cleanup
 from sessions_app.backends.base import (
     BackendError,
@@ -17,11 +18,15 @@ from sessions_app.backends.base import (
     ExecStream,
     ProviderUnreachable,
 )
-from sessions_app.backends.launch import Launched, launch, printable, script
+from sessions_app.backends.launch import MAX_EARLY_OUTPUT, Launched, launch, printable, script
 from tests.sessions_app.backends.terminal import Terminal
 
 READY = b"\x1eporthole ready sized 7:4711\x1e"
 NO_SHELL = b"OCI runtime exec failed: exec failed: unable to start container process: executable file not found\r\n"
+
+
+Piece = bytes | tuple[bytes, OutputStream]
+"""Of stdout, or of the stream that is named."""
 
 
 class Scripted(ExecStream):
@@ -44,7 +49,7 @@ class Scripted(ExecStream):
 class Engine:
     """Delivers, for each exec in turn, these pieces of output and this end (None: none yet)."""
 
-    def __init__(self, *execs: tuple[Sequence[bytes], tuple[int | None, BackendError | None] | None]) -> None:
+    def __init__(self, *execs: tuple[Sequence[Piece], tuple[int | None, BackendError | None] | None]) -> None:
         self._execs = list(execs)
         self.argvs: list[Sequence[str]] = []
         self.streams: list[Scripted] = []
@@ -53,7 +58,7 @@ class Engine:
         self.argvs.append(argv)
         pieces, end = self._execs.pop(0)
         for piece in pieces:
-            sink.output(piece)
+            sink.output(*([piece] if isinstance(piece, bytes) else piece))
         if end is not None:
             sink.closed(*end)
         self.streams.append(Scripted())
@@ -82,6 +87,16 @@ async def test_the_mark_is_found_however_it_is_cut(noise: bytes, output: bytes, 
 async def test_a_mark_without_a_leader_is_enough() -> None:
     done = await launched(Engine(([b"\x1eporthole ready unsized \x1e"], None)), Terminal())
     assert (done.leader, done.how) == ("", "unsized")
+
+
+@pytest.mark.parametrize("size", [5, MAX_EARLY_OUTPUT + 5_000])
+async def test_errors_that_overtake_the_mark_do_not_hide_it(size: int) -> None:
+    pieces: list[Piece] = [(b"e" * size, "stderr"), (b"!", "stderr"), b"\x1eporthole ready framed 5:6\x1eout"]
+    terminal = Terminal()
+    done = await launched(Engine((pieces, (3, None))), terminal, "sh")
+    assert (done.leader, done.how) == ("5:6", "framed")
+    assert (bytes(terminal.seen), bytes(terminal.errors)) == (b"out", b"e" * size + b"!")
+    assert terminal.closings == [(3, None)]
 
 
 async def test_without_a_shell_the_program_is_started_directly() -> None:

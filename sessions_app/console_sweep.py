@@ -61,8 +61,8 @@ async def sweep_consoles() -> int:
         async with turn:
             try:
                 return await _sweep(pool, place, installation)
-            except (BackendError, TimeoutError) as error:  # one tenant's provider holds up nobody else's
-                logger.warning("provider %s could not be swept: %s", place.spec.pk, error or "no answer")
+            except Exception as error:  # noqa: BLE001 - one tenant's provider holds up nobody else's
+                _not_swept(place.spec.pk, error)
                 return 0
 
     try:
@@ -83,9 +83,18 @@ def _places() -> list[_Place]:
     for provider in Provider.objects.filter(pk__in=namespaces).select_related("organization"):
         try:
             places.append(_Place(spec_of(provider), provider.organization, namespaces[provider.pk]))
-        except BackendError:
-            continue  # its credentials cannot be read, so nothing can be done there
+        except BackendError as error:  # its credentials cannot be read, so nothing can be done there
+            _not_swept(provider.pk, error)
     return places
+
+
+def _not_swept(provider: int, error: Exception) -> None:
+    logger.warning("provider %s could not be swept: %s", provider, _reason(error))
+
+
+def _reason(error: Exception) -> str:
+    """A timeout says nothing by itself."""
+    return str(error) or ("no answer" if isinstance(error, TimeoutError) else type(error).__name__)
 
 
 async def _sweep(pool: BackendPool, place: _Place, installation: str) -> int:
@@ -110,21 +119,26 @@ async def _remove(consoles: Consoles, place: _Place, lost: Iterable[FoundConsole
     async def remove(console: FoundConsole) -> bool:
         async with turn:
             try:
-                async with asyncio.timeout(REMOVE_TIMEOUT):
-                    removal = await consoles.remove(console.session_uid, console.namespace)
-            except (BackendError, TimeoutError) as error:  # the next sweep tries again
-                logger.warning("%s: its console could not be removed: %s", console.session_uid, error or "no answer")
+                return await _remove_one(consoles, place, console)
+            except Exception as error:  # noqa: BLE001 - nor one console the others; the next sweep tries again
+                said = "%s: its console could not be removed, or its removal noted: %s"
+                logger.warning(said, console.session_uid, _reason(error))
                 return False
-            if removal is Removal.ABSENT:
-                return False
-            await in_database(
-                actions.note_console_removed,
-                organization=place.organization,
-                session_uid=console.session_uid,
-                name=name_of(console.session_uid),
-                why=WHY,
-                outcome=removal,
-            )
-            return True
 
     return sum(await asyncio.gather(*(remove(console) for console in lost)))
+
+
+async def _remove_one(consoles: Consoles, place: _Place, console: FoundConsole) -> bool:
+    async with asyncio.timeout(REMOVE_TIMEOUT):
+        removal = await consoles.remove(console.session_uid, console.namespace)
+    if removal is Removal.ABSENT:
+        return False
+    await in_database(
+        actions.note_console_removed,
+        organization=place.organization,
+        session_uid=console.session_uid,
+        name=name_of(console.session_uid),
+        why=WHY,
+        outcome=removal,
+    )
+    return True

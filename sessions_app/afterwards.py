@@ -95,8 +95,9 @@ async def _send_all(
     session: Session, folder: Path, offset: int, end: int, socket: Socket, inbox: Inbox, farewell: tuple[Close, str]
 ) -> None:
     viewer = Viewer(
-        socket, OutputLog(end), reader_of(folder, tty=False), offset=offset, mode="watch", user_id=session.user_id or 0
-    )
+        socket, OutputLog(end), reader_of(folder, tty=False),
+        offset=offset, mode="watch", user_id=session.user_id or 0, whole=True,
+    )  # fmt: skip
     piped = protocol.Piped(viewer.stream, session.bytes_in)
     viewer.tell(
         protocol.attached(session.uid, State.STOPPED, offset, session.cols, session.rows, head=end, piped=piped)

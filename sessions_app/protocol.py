@@ -45,6 +45,7 @@ class Close(IntEnum):
     ACCESS_REVOKED = 4403
     NO_SESSION = 4404
     TAKEN_OVER = 4409
+    OUTPUT_LOST = 4410
     FRAME_TOO_LARGE = 4413
     TOO_SLOW = 4429
 

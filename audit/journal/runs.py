@@ -28,12 +28,12 @@ class RunReader:
 
     def read(self, offset: int, length: int) -> tuple[bytes, OutputStream]:
         """Up to `length` bytes of output from `offset` on, all of one stream, and which; empty at the end of what is
-        written. A gap reads as zero bytes. Raises `JournalError`."""
+        written, and in a gap. Raises `JournalError`."""
         if offset < self._start:
             self._begin()
         self._walk(offset, offset + length)
         end = min(offset + length, self._known)
-        if end <= offset:
+        if end <= offset or offset < self._start:
             return b"", self._stream
         return read_output(self._folder, offset, end - offset), self._stream
 
@@ -49,6 +49,10 @@ class RunReader:
                         return
                     self._start = event.offset
                     self._stream = "stderr" if event.value == "stderr" else "stdout"
+                elif event.code == "g":
+                    if offset < self._known:
+                        return
+                    self._start = after(event)
                 self._position, self._known, self._last = end, after(event), event.at
                 if self._known >= until:
                     return

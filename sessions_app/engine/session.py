@@ -161,7 +161,10 @@ class LiveSession:
         self, socket: Socket, *, offset: int, mode: Mode, user_id: int, token_id: int | None = None
     ) -> Viewer:
         """A viewer of this session's log; `attach` adds it."""
-        return Viewer(socket, self.log, self._older(), offset=offset, mode=mode, user_id=user_id, token_id=token_id)
+        return Viewer(
+            socket, self.log, self._older(),
+            offset=offset, mode=mode, user_id=user_id, token_id=token_id, whole=not self.tty,
+        )  # fmt: skip
 
     def attach(self, viewer: Viewer) -> Viewer | None:
         """Add a viewer. Returns the controller that it takes the place of, already told to close."""

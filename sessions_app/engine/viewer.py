@@ -56,7 +56,9 @@ class Viewer:
         mode: Mode,
         user_id: int,
         token_id: int | None = None,
+        whole: bool = False,
     ) -> None:
+        """`whole`: what it is sent is a program's output for a pipe, where nothing else may stand for lost bytes."""
         self.mode = mode
         self.user_id = user_id
         self.token_id = token_id
@@ -81,6 +83,7 @@ class Viewer:
         self._last_words = ""
         self._rest_matters = False
         self._told_of_gap = False
+        self._whole = whole
 
     def wake(self) -> None:
         """There is something new to send."""
@@ -145,6 +148,9 @@ class Viewer:
         if data is None:
             length = min(limit, self._log.start - self.sent)
             data, stream = await self._older(self.sent, length)
+            if not data and self._whole:
+                self._lose()
+                return True
             # A best-effort journal may have lost these bytes. A gap reads as zero bytes, here as in the record:
             # terminals ignore them, and offsets stay what they are.
             data = data or self._gap(length)
@@ -161,9 +167,17 @@ class Viewer:
             self._frames.append(protocol.notice("recording_gap", "Some output could not be kept and is missing."))
         return bytes(length)
 
+    def _lose(self) -> None:
+        """End here, whatever else was to be said: an exit code would make a result of what is none."""
+        detail = (
+            "Some of the program's output could not be kept and is missing from here on. The recording says how much."
+        )
+        self._close, self._last_words = Close.OUTPUT_LOST, protocol.error(Close.OUTPUT_LOST, detail)
+        self._rest_matters = False
+
     async def _send_rest(self) -> None:
         """All there is, as long as the client goes on taking it. Raises `TimeoutError`."""
-        while self.sent < self._log.end:
+        while self._rest_matters and self.sent < self._log.end:
             async with asyncio.timeout(FAREWELL_TIMEOUT):
                 if not await self._send_some():
                     self._waiter = asyncio.get_running_loop().create_future()

@@ -155,6 +155,19 @@ def test_a_gap_ends_the_lines_of_both_streams(piped: JournalWriter, tmp_path: Pa
     assert text_of(transcript, tmp_path / "piped") == f"half\nother\n{notice}\non\n"
 
 
+def test_a_gap_reads_as_nothing_and_what_is_around_it_as_it_is(piped: JournalWriter, tmp_path: Path) -> None:
+    piped.output(b"half")
+    piped.gap(10)
+    piped.output(b"more")
+    piped.output(b"bad", "stderr")
+    for reader in (RunReader(tmp_path / "piped"), None):
+        for offset in (0, 2, 4, 13, 14, 18, 21, 5, 16, 0):
+            data, stream = (reader or RunReader(tmp_path / "piped")).read(offset, 100)
+            run, start = (b"half", 0) if offset < 14 else (b"more", 14) if offset < 18 else (b"bad", 18)
+            assert data == run[offset - start :]
+            assert stream == ("stderr" if offset >= 18 else "stdout") or not data
+
+
 def test_stdin_is_recorded_up_to_a_bound_and_the_rest_is_told() -> None:
     texts: list[str] = []
     marks: list[str] = []

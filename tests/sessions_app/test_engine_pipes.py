@@ -1,6 +1,7 @@
 """A live session without a terminal: two streams in one log, an input that ends, and what counts as activity."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,12 @@ import pytest
 from audit.journal import OutputStream
 from sessions_app.engine import log as log_module
 from sessions_app.engine.input import INPUT_BUFFER
+from sessions_app.engine.log import OutputLog
+from sessions_app.engine.viewer import Viewer
+from sessions_app.protocol import Close
+from sessions_app.record import reader_of
 from tests.sessions_app.bench import Bench, Window, bench, until
+from tests.sessions_app.test_engine_record import fill
 
 QUIET = ("sleep", "600")
 OUT = "".join(f"o{number}\n" for number in range(400)).encode()
@@ -57,6 +63,44 @@ async def test_switches_that_have_left_memory_are_read_from_the_record(
         late = session.window()
         await until(lambda: len(late.output) == session.live.log.end)
         assert streams(late, "stdout") == {"stdout": OUT, "stderr": ERR}
+
+
+@pytest.mark.parametrize("recovered", [False, True])
+async def test_output_that_nobody_kept_ends_a_window_and_never_passes_for_the_programs_bytes(
+    small_disk: Callable[[int], Path], recovered: bool
+) -> None:
+    disk = small_disk(256)
+    async with bench(disk, QUIET, strict=False, tty=False) as session:
+        session.live.output(b"kept")
+        ballast = fill(disk)
+        while session.live.log.start <= 64 * 1024:
+            session.live.output(b"x" * 64 * 1024)
+        if recovered:
+            ballast.unlink()
+            session.live.output(b"and on", "stderr")
+        late = session.window("watch")
+        await until(lambda: late.code is not None)
+        assert late.code == Close.OUTPUT_LOST
+        assert late.output == b"kept"
+        assert late.told("error")[0]["detail"]
+        back = session.window("watch", offset=session.live.log.start)
+        await until(lambda: back.offset + len(back.output) == session.live.log.end)
+        assert back.code is None, "what is in memory is whole"
+
+
+async def test_a_program_that_is_over_has_no_exit_code_for_who_cannot_have_all_of_its_output(tmp_path: Path) -> None:
+    async with bench(tmp_path, QUIET, strict=False, tty=False) as session:
+        session.live.output(b"kept")
+        session.journal.gap(5_000)
+        session.journal.output(b"after")
+        window = Window(session.live, acks=False)
+        log = OutputLog(session.journal.offset)
+        reader = reader_of(session.folder, tty=False)
+        viewer = Viewer(window, log, reader, offset=0, mode="watch", user_id=0, whole=True)
+        viewer.close(Close.NORMAL, '{"type": "ended"}', rest=True)
+        await viewer.run()
+        assert (bytes(window.output), window.code) == (b"kept", Close.OUTPUT_LOST)
+        assert [frame["type"] for frame in window.frames] == ["error"]
 
 
 async def test_input_ends_after_what_waits_of_it_and_for_good(tmp_path: Path) -> None:

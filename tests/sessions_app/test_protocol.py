@@ -228,6 +228,7 @@ def test_the_close_codes_are_those_that_clients_know() -> None:
         "ACCESS_REVOKED": 4403,
         "NO_SESSION": 4404,
         "TAKEN_OVER": 4409,
+        "OUTPUT_LOST": 4410,
         "FRAME_TOO_LARGE": 4413,
         "TOO_SLOW": 4429,
     }

@@ -154,14 +154,15 @@ class EmulatorProcess:
                 if question is not None and not question.done():
                     question.set_result(found)
             logger.warning("the process that draws screens ended with %s", await process.wait())
-        except ValueError:
-            logger.warning("the process that draws screens gave no sensible answer")
+        except Exception as error:  # noqa: BLE001 - whatever the line was, the next question is for another process
+            logger.warning("the process that draws screens gave no sensible answer (%s)", type(error).__name__)
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-        if self._process is process:
-            self._process = self._reading = None
-        self._give_up(blame=process is not self._killed)
+        finally:
+            if self._process is process:  # and was not closed
+                self._process = self._reading = None
+                self._give_up(blame=process is not self._killed)
 
     def _give_up(self, *, blame: bool) -> None:
         """Nothing is answered any more. The oldest question is to blame, if one is: it was being answered."""

@@ -60,6 +60,26 @@ class Output:
         return not self.attended and before == self
 
 
+class _Keeping:
+    """How far the keyframes have come."""
+
+    def __init__(self) -> None:
+        self.reached: dict[Path, int] = {}
+        self.busy = monotonic()
+        self._before: Mapping[Path, Output] = {}
+
+    def behind(self, now: Mapping[Path, Output]) -> list[Path]:
+        """The sessions that are to get one."""
+        self.reached = {folder: offset for folder, offset in self.reached.items() if folder in now}
+        before, self._before = self._before, now
+        return [
+            folder
+            for folder, output in now.items()
+            if output.end - self.reached.get(folder, 0)
+            >= (KEYFRAME_AT_REST if output.at_rest(before.get(folder)) else KEYFRAME_EVERY)
+        ]
+
+
 class Screens:
     """The screens of one process's sessions. A session is known by its journal's folder."""
 
@@ -86,31 +106,28 @@ class Screens:
 
     async def keep(self, look: Callable[[], Mapping[Path, Output]]) -> None:
         """Make keyframes for ever. `look` says what each session has on record now."""
-        reached: dict[Path, int] = {}
-        before: Mapping[Path, Output] = {}
-        busy = monotonic()
+        keeping = _Keeping()
         while True:
-            now = look()
-            reached = {folder: offset for folder, offset in reached.items() if folder in now}
-            self._refused = {folder: until for folder, until in self._refused.items() if folder in now}
-            behind = [
-                folder
-                for folder, output in now.items()
-                if output.end - reached.get(folder, 0)
-                >= (KEYFRAME_AT_REST if output.at_rest(before.get(folder)) else KEYFRAME_EVERY)
-            ]
-            before = now
-            if now and self._ready.pid is None:
-                await self._warm_up()
-            # In turn, so that one that pours does not keep the others from theirs.
-            for folder in behind:
-                busy = monotonic()
-                reached[folder] = await self._make(folder, now[folder].end)
-                await asyncio.sleep(monotonic() - busy)  # half of a processor at most
-            if not behind:
+            try:
+                await self._keep_once(keeping, look())
+            except Exception:
+                logger.exception("keyframes: a round broke off; the next one begins in a moment")
                 await asyncio.sleep(LOOK_INTERVAL)
-            if monotonic() - busy > IDLE_TIME:
-                await self._background.close()
+
+    async def _keep_once(self, keeping: "_Keeping", now: Mapping[Path, Output]) -> None:
+        self._refused = {folder: until for folder, until in self._refused.items() if folder in now}
+        behind = keeping.behind(now)
+        if now and self._ready.pid is None:
+            await self._warm_up()
+        # In turn, so that one that pours does not keep the others from theirs.
+        for folder in behind:
+            keeping.busy = monotonic()
+            keeping.reached[folder] = await self._make(folder, now[folder].end)
+            await asyncio.sleep(monotonic() - keeping.busy)  # half of a processor at most
+        if not behind:
+            await asyncio.sleep(LOOK_INTERVAL)
+        if monotonic() - keeping.busy > IDLE_TIME:
+            await self._background.close()
 
     async def close(self) -> None:
         """End both processes."""

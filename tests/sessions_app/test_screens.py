@@ -15,6 +15,8 @@ import pytest_asyncio
 
 from audit.journal import JournalHeader, JournalWriter, read_output, seal
 from sessions_app.screens import Output, Screen, ScreenError, Screens
+from sessions_app.screens import process as process_module
+from sessions_app.screens import screens as screens_module
 from sessions_app.screens.process import RESTART_AFTER, EmulatorProcess, TooMuch
 from sessions_app.screens.screens import KEYFRAME_AT_REST, KEYFRAME_EVERY
 from tests.sessions_app.bench import until
@@ -252,6 +254,46 @@ async def test_the_process_comes_back_after_it_died(recorded: Recorded) -> None:
         await asyncio.sleep(RESTART_AFTER)
         screen = await draw(screens, recorded)
     assert shown(SIZE, screen.text, rest(recorded, screen))[0] == "hello"
+
+
+@pytest.mark.parametrize("line", ["null", "{}"])
+async def test_after_an_answer_that_makes_no_sense_another_process_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    babbling = tmp_path / "babbling.mjs"
+    babbling.write_text(f"process.stdin.on('data', () => console.log({line!r}));")
+    process = EmulatorProcess()
+    with monkeypatch.context() as babel:
+        babel.setattr(process_module, "PROGRAM", babbling)
+        with pytest.raises(ScreenError, match="its process ended"):
+            await process.ask(PATIENCE, do="practice")
+    assert process.pid is None
+    await asyncio.sleep(RESTART_AFTER)
+    await process.ask(PATIENCE, do="practice")
+    await process.close()
+
+
+async def test_a_fault_that_nobody_foresaw_does_not_end_keyframes_for_good(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screens_module, "LOOK_INTERVAL", 0.05)
+    recorded.prints(b"some text\r\n" * 40_000)
+    faults = [LookupError("once"), LookupError("and again")]
+
+    def look() -> dict[Path, Output]:
+        if faults:
+            raise faults.pop()
+        return {recorded.folder: Output(recorded.end, attended=True)}
+
+    async with fresh() as screens:
+        keeping = asyncio.create_task(screens.keep(look))
+        deadline = monotonic() + KEYFRAME_PATIENCE
+        while not (recorded.folder / "keyframes").exists():
+            assert not keeping.done()
+            assert monotonic() < deadline, "no keyframe was made"
+            await asyncio.sleep(0.02)
+        keeping.cancel()
+        await asyncio.wait({keeping})
 
 
 async def test_output_that_takes_too_long_keeps_no_other_session_waiting(recorded: Recorded, tmp_path: Path) -> None:

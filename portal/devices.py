@@ -5,7 +5,9 @@ What is under way lives in the cache, for some minutes.
 """
 
 import secrets
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -34,14 +36,18 @@ TOKEN_LIFETIME: Final = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Asking:
-    """A program that waits, and what was decided: `user_id` 0 is a no."""
+    """A program that waits."""
 
     code: str
     device: str
     name: str
     address: str
     asked_at: float
-    user_id: int | None = None
+
+    @property
+    def left(self) -> int:
+        """Seconds until it is over."""
+        return max(1, round(self.asked_at + LIFETIME - timezone.now().timestamp()))
 
 
 class Pending(Exception):
@@ -80,30 +86,38 @@ def find(text: str, *, user_id: int) -> Asking | None:
     if cache.get(tried, 0) >= GUESSES:
         return None
     asking: Asking | None = cache.get(_by_code(normal(text)))
-    if asking is None or asking.user_id is not None:
+    if asking is None or cache.get(_decision(asking.device)) is not None:
         cache.incr(tried)
         return None
     return asking
 
 
-def decide(asking: Asking, *, user_id: int) -> None:
-    """A person confirms with their account, or refuses with 0."""
-    left = max(1, round(asking.asked_at + LIFETIME - timezone.now().timestamp()))
-    cache.set(_by_code(asking.code), replace(asking, user_id=user_id), left)
+def decide(asking: Asking, *, user_id: int) -> bool:
+    """A person confirms with their account, or refuses with 0. False if that was decided before: the first counts."""
+    return cache.add(_decision(asking.device), user_id, asking.left)
 
 
-def take(secret: str) -> tuple[int, Asking]:
-    """The account that confirmed, once. Raises `Pending` or `NotGiven`."""
+@contextmanager
+def taking(secret: str) -> Iterator[tuple[int, Asking]]:
+    """The account that confirmed, once; where the block fails, it can be asked for again. Raises `Pending` or
+    `NotGiven`."""
     device = digest_of(secret)
     code = cache.get(_by_device(device))
     asking: Asking | None = cache.get(_by_code(code)) if code else None
-    if asking is None or asking.device != device or asking.user_id == 0:
+    user_id: int | None = cache.get(_decision(device))
+    if asking is None or asking.device != device or user_id == 0:
         raise NotGiven
-    if asking.user_id is None:
+    if user_id is None:
         raise Pending
-    if not cache.delete(_by_code(asking.code)):  # another question was quicker
+    if not cache.delete(_by_device(device)):  # another question was quicker
         raise NotGiven
-    return asking.user_id, asking
+    try:
+        yield user_id, asking
+    except BaseException:
+        cache.set(_by_device(device), code, asking.left)
+        raise
+    cache.delete(_by_code(asking.code))
+    cache.delete(_decision(device))
 
 
 def normal(text: str) -> str:
@@ -122,3 +136,8 @@ def _by_code(code: str) -> str:
 
 def _by_device(device: str) -> str:
     return f"device:{device}"
+
+
+def _decision(device: str) -> str:
+    """By the program's secret, not by the code: a code can come again."""
+    return f"device-decision:{device}"

@@ -167,7 +167,8 @@ def device(request: HttpRequest) -> HttpResponse:
         context["days"], context["scopes"] = devices.TOKEN_LIFETIME.days, sorted(devices.SCOPES)
         return render(request, "portal/device.html", context)
     allowed = "allow" in request.POST
-    devices.decide(asking, user_id=user.pk if allowed else 0)
+    if not devices.decide(asking, user_id=user.pk if allowed else 0):
+        return render(request, "portal/device.html", {"wrong": True})
     return render(request, "portal/device.html", {**context, "decided": "allowed" if allowed else "refused"})
 
 

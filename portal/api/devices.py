@@ -83,16 +83,16 @@ class DeviceTokenView(OpenView):
     def post(self, request: Request) -> Response:
         asked = DeviceCodeSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        user_id, asking = devices.take(asked.validated_data["device_code"])
-        user = User.objects.filter(pk=user_id, is_active=True).first()
-        if user is None:
-            raise devices.NotGiven
-        agent = request.META.get("HTTP_USER_AGENT", "")[:AGENT_LENGTH]
-        actor = Actor(str(user.pk), user.get_username(), client_address(request), agent)
-        token, secret = actions.create_api_token(
-            actor=actor, user=user, name=asking.name, scopes=devices.SCOPES,
-            expires_at=timezone.now() + devices.TOKEN_LIFETIME,
-        )  # fmt: skip
+        with devices.taking(asked.validated_data["device_code"]) as (user_id, asking):
+            user = User.objects.filter(pk=user_id, is_active=True).first()
+            if user is None:
+                raise devices.NotGiven
+            agent = request.META.get("HTTP_USER_AGENT", "")[:AGENT_LENGTH]
+            actor = Actor(str(user.pk), user.get_username(), client_address(request), agent)
+            token, secret = actions.create_api_token(
+                actor=actor, user=user, name=asking.name, scopes=devices.SCOPES,
+                expires_at=timezone.now() + devices.TOKEN_LIFETIME,
+            )  # fmt: skip
         return Response({"token": secret, "username": user.get_username(), "expires_at": token.expires_at})
 
 

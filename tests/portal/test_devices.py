@@ -131,3 +131,24 @@ def test_a_token_revokes_itself_and_nothing_else_can_be_revoked_so(acme: Tenant)
     assert Client().post("/api/v1/auth/token/revoke/", **header).status_code == 204
     assert Client().get("/api/v1/auth/me/", **header).status_code == 401
     assert api(acme.users[Role.DEVELOPER]).post("/api/v1/auth/token/revoke/").status_code == 400
+
+
+def test_of_two_answers_the_first_counts_and_the_program_gets_one_token(acme: Tenant) -> None:
+    waiting, user = begun(), acme.users[Role.DEVELOPER]
+    seen_twice = devices.find(waiting["user_code"], user_id=user.pk)
+    assert seen_twice is not None
+    assert devices.decide(seen_twice, user_id=user.pk)
+    assert not devices.decide(seen_twice, user_id=0)
+    assert asked(waiting).status_code == 200
+    devices.decide(seen_twice, user_id=user.pk)
+    assert asked(waiting).json()["code"] == "access_denied"
+    assert ApiToken.objects.count() == 1
+
+
+def test_a_token_that_could_not_be_made_can_be_asked_for_again(acme: Tenant) -> None:
+    waiting = begun()
+    browser_of(acme).post(PAGE, {"code": waiting["user_code"], "allow": "1"})
+    with pytest.raises(RuntimeError), devices.taking(waiting["device_code"]):
+        raise RuntimeError
+    assert asked(waiting).status_code == 200
+    assert asked(waiting).json()["code"] == "access_denied"

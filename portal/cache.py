@@ -56,6 +56,9 @@ class SharedCache(BaseCache):
     def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         return bool(self._ask("touch", key, timeout, version))
 
+    def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
+        return int(self._ask("incr", key, delta, version))
+
     def delete(self, key: Any, version: int | None = None) -> bool:
         return bool(self._ask("delete", key, version))
 

@@ -82,12 +82,11 @@ def begin(*, name: str, address: str) -> tuple[str, Asking]:
 def find(text: str, *, user_id: int) -> Asking | None:
     """The program that shows this code, if it waits still. After too many wrong ones an account finds none."""
     tried = f"device-guesses:{user_id}"
-    cache.add(tried, 0, LIFETIME)
     if cache.get(tried, 0) >= GUESSES:
         return None
     asking: Asking | None = cache.get(_by_code(normal(text)))
     if asking is None or cache.get(_decision(asking.device)) is not None:
-        cache.incr(tried)
+        _count(tried)
         return None
     return asking
 
@@ -128,6 +127,15 @@ def normal(text: str) -> str:
 def shown(code: str) -> str:
     """A code as people read it."""
     return f"{code[:4]}-{code[4:]}"
+
+
+def _count(key: str) -> None:
+    if cache.add(key, 1, LIFETIME):
+        return
+    try:
+        cache.incr(key)
+    except ValueError:  # over in between, or Redis went away and this process begins a count of its own
+        cache.set(key, 1, LIFETIME)
 
 
 def _by_code(code: str) -> str:

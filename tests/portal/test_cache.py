@@ -4,6 +4,7 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -48,6 +49,25 @@ def test_without_redis_each_process_counts_for_itself() -> None:
     assert not here.add("key", "another", 60)
     assert here.delete("key")
     assert here.get("key") is None
+    here.set("count", 1, 60)
+    assert here.incr("count") == 2
+
+
+@pytest.mark.redis
+def test_counts_from_several_processes_add_up_and_end_when_they_were_to(redis_url: str) -> None:
+    prefix = secrets.token_hex(8)
+    shared(redis_url, prefix).add("count", 1, 600)
+
+    def count(_: int) -> None:
+        shared(redis_url, prefix).incr("count")
+
+    with ThreadPoolExecutor(8) as processes:
+        list(processes.map(count, range(100)))
+    here = shared(redis_url, prefix)
+    assert here.get("count") == 101
+    left = here._redis._cache.get_client().ttl(here._redis.make_key("count"))
+    assert 300 < left <= 600
+    assert here.delete("count")
 
 
 @pytest.mark.redis

@@ -41,6 +41,7 @@ class Action(StrEnum):
     SIGN_IN_FAILED = "user.sign_in_failed"
     SIGNED_OUT = "user.signed_out"
     TOKEN_CREATED = "token.created"  # noqa: S105
+    TOKEN_REFUSED = "token.refused"  # noqa: S105
     TOKEN_REVOKED = "token.revoked"  # noqa: S105
     CREATED = "object.created"
     CHANGED = "object.changed"

@@ -30,7 +30,9 @@ CODE_LENGTH: Final = 8
 GUESSES: Final = 10
 """Codes that one account may try in vain while one could be valid."""
 
-SCOPES: Final = frozenset(Permission) - {Permission.MANAGE}
+SCOPES: Final = frozenset({Permission.VIEW, Permission.SHELL, Permission.CONSOLE, Permission.EXEC})
+"""What the `porthole` command needs: one's own sessions and recordings. Whoever needs more makes a token for it."""
+
 TOKEN_LIFETIME: Final = timedelta(days=30)
 
 
@@ -48,6 +50,18 @@ class Asking:
     def left(self) -> int:
         """Seconds until it is over."""
         return max(1, round(self.asked_at + LIFETIME - timezone.now().timestamp()))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person said: `user_id` 0 is a no."""
+
+    user_id: int
+    address: str
+
+
+class TooManyTries(Exception):
+    """The account has tried so many codes in vain that it finds none for now."""
 
 
 class Pending(Exception):
@@ -80,38 +94,51 @@ def begin(*, name: str, address: str) -> tuple[str, Asking]:
 
 
 def find(text: str, *, user_id: int) -> Asking | None:
-    """The program that shows this code, if it waits still. After too many wrong ones an account finds none."""
-    tried = f"device-guesses:{user_id}"
-    if cache.get(tried, 0) >= GUESSES:
-        return None
-    asking: Asking | None = cache.get(_by_code(normal(text)))
-    if asking is None or cache.get(_decision(asking.device)) is not None:
-        _count(tried)
-        return None
+    """The program that shows this code, if it waits still. A wrong one counts. Raises `TooManyTries`."""
+    check_tries(user_id)
+    if (asking := _waiting(text)) is None:
+        _count(_by_guesser(user_id))
     return asking
 
 
-def decide(asking: Asking, *, user_id: int) -> bool:
+def find_linked(text: str, *, address: str) -> Asking | None:
+    """The program that a link names, if it waits still and asks from the same address as the browser.
+
+    Anybody can begin a sign-in and send the link of it, so one from elsewhere shows nothing: the person is to type what
+    stands in their own terminal. Nothing is counted, as other sites can make a browser open links.
+    """
+    asking = _waiting(text)
+    return asking if asking is not None and address and asking.address == address else None
+
+
+def check_tries(user_id: int) -> None:
+    """Raise `TooManyTries` for an account that has none left."""
+    if cache.get(_by_guesser(user_id), 0) >= GUESSES:
+        raise TooManyTries
+
+
+def decide(asking: Asking, *, user_id: int, address: str) -> bool:
     """A person confirms with their account, or refuses with 0. False if that was decided before: the first counts."""
-    return cache.add(_decision(asking.device), user_id, asking.left)
+    return cache.add(_decision(asking.device), Decision(user_id, address), asking.left)
 
 
 @contextmanager
-def taking(secret: str) -> Iterator[tuple[int, Asking]]:
-    """The account that confirmed, once; where the block fails, it can be asked for again. Raises `Pending` or
-    `NotGiven`."""
+def taking(secret: str) -> Iterator[tuple[Decision, Asking]]:
+    """Who confirmed, once; where the block fails, it can be asked for again. Raises `Pending` or `NotGiven`."""
     device = digest_of(secret)
     code = cache.get(_by_device(device))
     asking: Asking | None = cache.get(_by_code(code)) if code else None
-    user_id: int | None = cache.get(_decision(device))
-    if asking is None or asking.device != device or user_id == 0:
+    decision: Decision | None = cache.get(_decision(device))
+    if asking is None or asking.device != device:
         raise NotGiven
-    if user_id is None:
+    if decision is None:
         raise Pending
+    if decision.user_id == 0:
+        raise NotGiven
     if not cache.delete(_by_device(device)):  # another question was quicker
         raise NotGiven
     try:
-        yield user_id, asking
+        yield decision, asking
     except BaseException:
         cache.set(_by_device(device), code, asking.left)
         raise
@@ -129,6 +156,11 @@ def shown(code: str) -> str:
     return f"{code[:4]}-{code[4:]}"
 
 
+def _waiting(text: str) -> Asking | None:
+    asking: Asking | None = cache.get(_by_code(normal(text)))
+    return None if asking is None or cache.get(_decision(asking.device)) is not None else asking
+
+
 def _count(key: str) -> None:
     if cache.add(key, 1, LIFETIME):
         return
@@ -136,6 +168,10 @@ def _count(key: str) -> None:
         cache.incr(key)
     except ValueError:  # over in between, or Redis went away and this process begins a count of its own
         cache.set(key, 1, LIFETIME)
+
+
+def _by_guesser(user_id: int) -> str:
+    return f"device-guesses:{user_id}"
 
 
 def _by_code(code: str) -> str:

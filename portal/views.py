@@ -17,7 +17,7 @@ from portal.access import access_api_token, preferences_of
 from portal.forms import ApiTokenForm, PreferencesForm
 from portal.models import ApiToken, Service, Stack
 from portal.pages import page_of, several_organizations, stack_context, visible_services, with_services
-from portal.requests import actor_of, signed_in
+from portal.requests import actor_of, client_address, signed_in
 from sessions_app.models import Session
 
 STACKS_ON_HOME = 12
@@ -156,20 +156,44 @@ def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def device(request: HttpRequest) -> HttpResponse:
     """Confirm the code that a program shows, and with it sign the program in."""
-    user = signed_in(request)
-    typed = request.POST.get("code", "") or request.GET.get("code", "")
-    asking = devices.find(typed, user_id=user.pk) if typed else None
+    user, address = signed_in(request), client_address(request)
+    typed, linked = request.POST.get("code", ""), request.GET.get("code", "")
+    try:
+        devices.check_tries(user.pk)
+        if request.method == "POST":
+            asking = devices.find(typed, user_id=user.pk)
+        else:
+            asking = devices.find_linked(linked, address=address)
+    except devices.TooManyTries:
+        return render(request, "portal/device.html", {"too_many": True})
     if asking is None:
-        return render(request, "portal/device.html", {"wrong": bool(typed)})
-    context: dict[str, Any] = {"asking": asking, "code": devices.shown(asking.code)}
-    if request.method == "GET":
-        context["asked_at"] = datetime.fromtimestamp(asking.asked_at, UTC)
-        context["days"], context["scopes"] = devices.TOKEN_LIFETIME.days, sorted(devices.SCOPES)
-        return render(request, "portal/device.html", context)
-    allowed = "allow" in request.POST
-    if not devices.decide(asking, user_id=user.pk if allowed else 0):
+        return render(request, "portal/device.html", {"wrong": bool(typed), "linked": bool(linked)})
+    if request.method == "GET" or not {"allow", "refuse"} & request.POST.keys():
+        return _device_question(request, asking, address)
+    return _device_decision(request, asking, address)
+
+
+def _device_question(request: HttpRequest, asking: devices.Asking, address: str) -> HttpResponse:
+    context = {
+        "asking": asking,
+        "code": devices.shown(asking.code),
+        "asked_at": datetime.fromtimestamp(asking.asked_at, UTC),
+        "elsewhere": not address or asking.address != address,
+        "address": address,
+        "days": devices.TOKEN_LIFETIME.days,
+        "scopes": sorted(devices.SCOPES),
+    }
+    return render(request, "portal/device.html", context)
+
+
+def _device_decision(request: HttpRequest, asking: devices.Asking, address: str) -> HttpResponse:
+    user, allowed = signed_in(request), "allow" in request.POST
+    if not devices.decide(asking, user_id=user.pk if allowed else 0, address=address):
         return render(request, "portal/device.html", {"wrong": True})
-    return render(request, "portal/device.html", {**context, "decided": "allowed" if allowed else "refused"})
+    if not allowed:
+        actions.refuse_program(actor=actor_of(request), user=user, name=asking.name, address=asking.address)
+    decided = "allowed" if allowed else "refused"
+    return render(request, "portal/device.html", {"asking": asking, "decided": decided})
 
 
 def _settings_page(request: HttpRequest, **given: Any) -> HttpResponse:

@@ -129,9 +129,16 @@ def digest_of(secret: str) -> str:
 
 @transaction.atomic
 def create_api_token(
-    *, actor: Actor, user: User, name: str, scopes: Iterable[Permission], expires_at: datetime
+    *,
+    actor: Actor,
+    user: User,
+    name: str,
+    scopes: Iterable[Permission],
+    expires_at: datetime,
+    confirmed_from: str = "",
 ) -> tuple[ApiToken, str]:
-    """A new token and its secret, which is shown this once. `scopes` narrow what the user's own permissions allow."""
+    """A new token and its secret, which is shown this once. `scopes` narrow what the user's own permissions allow.
+    `confirmed_from` is where a person allowed it whom a program asked, which is the actor's address then."""
     chosen = frozenset(scopes)
     if not chosen:
         raise refuse("scopes", "Choose at least one scope.")
@@ -149,9 +156,18 @@ def create_api_token(
     )
     token.full_clean()
     token.save(force_insert=True)
-    detail = {"after": {"scopes": sorted(chosen), "expires_at": expires_at}}
+    detail: dict[str, Any] = {"after": {"scopes": sorted(chosen), "expires_at": expires_at}}
+    if confirmed_from:
+        detail["confirmed_from"] = confirmed_from
     record_account_event(user=user, action=Action.TOKEN_CREATED, actor=actor, detail=detail, about=thing(token))
     return token, secret
+
+
+@transaction.atomic
+def refuse_program(*, actor: Actor, user: User, name: str, address: str) -> None:
+    """Put on record that a person refused to sign a program in: it may have been a trap."""
+    detail = {"program": name, "asked_from": address}
+    record_account_event(user=user, action=Action.TOKEN_REFUSED, actor=actor, detail=detail)
 
 
 @transaction.atomic

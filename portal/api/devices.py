@@ -83,15 +83,15 @@ class DeviceTokenView(OpenView):
     def post(self, request: Request) -> Response:
         asked = DeviceCodeSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        with devices.taking(asked.validated_data["device_code"]) as (user_id, asking):
-            user = User.objects.filter(pk=user_id, is_active=True).first()
+        with devices.taking(asked.validated_data["device_code"]) as (decision, asking):
+            user = User.objects.filter(pk=decision.user_id, is_active=True).first()
             if user is None:
                 raise devices.NotGiven
             agent = request.META.get("HTTP_USER_AGENT", "")[:AGENT_LENGTH]
             actor = Actor(str(user.pk), user.get_username(), client_address(request), agent)
             token, secret = actions.create_api_token(
                 actor=actor, user=user, name=asking.name, scopes=devices.SCOPES,
-                expires_at=timezone.now() + devices.TOKEN_LIFETIME,
+                expires_at=timezone.now() + devices.TOKEN_LIFETIME, confirmed_from=decision.address,
             )  # fmt: skip
         return Response({"token": secret, "username": user.get_username(), "expires_at": token.expires_at})
 

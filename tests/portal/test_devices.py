@@ -88,13 +88,60 @@ def test_the_code_that_a_person_sees_gets_no_token_and_the_programs_own_confirms
     assert asked(waiting).status_code == 200
 
 
-def test_an_account_that_guesses_finds_nothing_any_more(acme: Tenant) -> None:
+def test_an_account_that_guesses_finds_nothing_any_more_and_is_told_why(acme: Tenant) -> None:
     waiting, guesser = begun(), browser_of(acme)
     for _ in range(devices.GUESSES):
-        assert "No program waits with this code." in guesser.get(PAGE, {"code": "BBBB-BBBB"}).content.decode()
-    assert waiting["user_code"] not in guesser.get(PAGE, {"code": waiting["user_code"]}).content.decode()
+        assert "No program waits with this code." in guesser.post(PAGE, {"code": "BBBB-BBBB"}).content.decode()
+    for page in (
+        guesser.post(PAGE, {"code": waiting["user_code"], "allow": "1"}),
+        guesser.get(waiting["verification_uri_complete"]),
+    ):
+        text = page.content.decode()
+        assert waiting["user_code"] not in text
+        assert "Too many codes were tried" in text
+        assert "No program waits" not in text
+    assert asked(waiting).json()["code"] == "authorization_pending"
     other = browser_of(acme, Role.ADMIN)
     assert waiting["user_code"] in other.get(waiting["verification_uri_complete"]).content.decode()
+
+
+def test_links_of_another_site_use_up_no_tries(acme: Tenant) -> None:
+    waiting, browser = begun(), browser_of(acme)
+    for _ in range(devices.GUESSES + 1):
+        browser.get(PAGE, {"code": "BBBB-BBBB"})
+    assert waiting["user_code"] in browser.get(waiting["verification_uri_complete"]).content.decode()
+
+
+def test_a_link_to_a_program_in_another_network_shows_nothing_until_the_code_is_typed(acme: Tenant) -> None:
+    waiting = begun()
+    browser = browser_of(acme)
+    elsewhere = {"REMOTE_ADDR": "198.51.100.7"}
+    page = browser.get(waiting["verification_uri_complete"], **elsewhere).content.decode()
+    assert waiting["user_code"] not in page
+    assert "porthole on a laptop" not in page
+    assert "another network" in page
+    unknown = browser.get(PAGE, {"code": "BBBB-BBBB"}, **elsewhere).content.decode()
+    assert "another network" in unknown, "a link does not tell whether its code is one"
+    typed = browser.post(PAGE, {"code": waiting["user_code"]}, **elsewhere).content.decode()
+    assert "porthole on a laptop" in typed
+    assert "another network" in typed
+    assert "198.51.100.7" in typed
+    assert asked(waiting).json()["code"] == "authorization_pending"
+    browser.post(PAGE, {"code": waiting["user_code"], "allow": "1"}, **elsewhere)
+    assert asked(waiting).status_code == 200
+    assert Event.objects.get(action=Action.TOKEN_CREATED).detail["confirmed_from"] == "198.51.100.7"
+
+
+def test_a_refusal_is_on_record(acme: Tenant) -> None:
+    waiting = begun()
+    browser_of(acme).post(PAGE, {"code": waiting["user_code"], "refuse": "1"}, REMOTE_ADDR="198.51.100.7")
+    event = Event.objects.get(action=Action.TOKEN_REFUSED)
+    assert event.detail == {"program": "porthole on a laptop", "asked_from": "127.0.0.1"}
+    assert (event.actor_name, event.client_address) == (acme.users[Role.DEVELOPER].username, "198.51.100.7")
+
+
+def test_the_program_gets_what_the_command_needs_and_no_more() -> None:
+    assert {"view", "shell", "console", "exec"} == devices.SCOPES
 
 
 def test_a_code_is_read_as_people_type_it() -> None:
@@ -137,10 +184,10 @@ def test_of_two_answers_the_first_counts_and_the_program_gets_one_token(acme: Te
     waiting, user = begun(), acme.users[Role.DEVELOPER]
     seen_twice = devices.find(waiting["user_code"], user_id=user.pk)
     assert seen_twice is not None
-    assert devices.decide(seen_twice, user_id=user.pk)
-    assert not devices.decide(seen_twice, user_id=0)
+    assert devices.decide(seen_twice, user_id=user.pk, address="")
+    assert not devices.decide(seen_twice, user_id=0, address="")
     assert asked(waiting).status_code == 200
-    devices.decide(seen_twice, user_id=user.pk)
+    devices.decide(seen_twice, user_id=user.pk, address="")
     assert asked(waiting).json()["code"] == "access_denied"
     assert ApiToken.objects.count() == 1
 

@@ -39,9 +39,12 @@ def console_config(
         "NetworkDisabled": bool(config.get("NetworkDisabled")),
         "HostConfig": _host_config(request, inspected),
     }
-    for key, asked in (("User", request.user), ("WorkingDir", "")):
-        if value := asked or (config.get(key) if config.get(key) != own_image.get(key) else ""):
-            made[key] = value
+    user, directory = (config.get(key) or "" for key in ("User", "WorkingDir"))
+    # Also the image's own user: another tag's may be root. An image that was chosen as one brings its own.
+    if user := request.user or ("" if request.image and user == (own_image.get("User") or "") else user):
+        made["User"] = user
+    if directory and directory != own_image.get("WorkingDir"):
+        made["WorkingDir"] = directory
     return made
 
 

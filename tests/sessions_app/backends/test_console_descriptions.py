@@ -1,5 +1,6 @@
 """What a console takes over from a container's description and a workload's template, and how a pod's state is told."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -60,6 +61,26 @@ def test_a_docker_console_has_environment_mounts_networks_and_user_and_a_size_of
     assert (host["Memory"], host["MemorySwap"], host["NanoCpus"]) == (1024, 1024, 500_000_000)
     assert not {"CpuShares", "CpuQuota"} & set(host)
     assert (host["NetworkMode"], further_networks(theirs)) == ("shop_default", ["backend"])
+
+
+def test_another_tag_does_not_change_a_docker_consoles_user_while_an_image_brings_its_own() -> None:
+    own_image = {**OWN_IMAGE, "User": "app"}
+    tagged = replace(REQUEST, tag="v2")
+    assert console_config(tagged, running(), own_image, "web:v2")["User"] == "app"
+    assert console_config(replace(tagged, user="1000"), running(), own_image, "web:v2")["User"] == "1000"
+    assert "User" not in console_config(replace(REQUEST, image="debug:1"), running(), own_image, "debug:1")
+
+
+@pytest.mark.parametrize(
+    ("slug", "label"), [("web", "web"), ("a" * 64, "a" * 63), ("-shop_-", "shop"), ("b" * 62 + "-c", "b" * 62), ("_", "")]
+)
+def test_every_slug_becomes_a_legal_label(slug: str, label: str) -> None:
+    request = replace(REQUEST, service=slug)
+    for labels in (
+        console_pod(request, TEMPLATE, None)["metadata"]["labels"],
+        console_config(request, running(), OWN_IMAGE, "sha256:1")["Labels"],
+    ):
+        assert labels["porthole/service"] == label
 
 
 def test_a_part_of_a_volume_stays_a_part_and_one_without_a_name_is_the_same_one() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 
 from audit.events import Actor
-from portal.consoles import HOUR, Amount, ConsoleRules, check_image, check_tag, check_user
+from portal.consoles import HOUR, LEAST, Amount, ConsoleRules, check_image, check_tag, check_user
 from portal.models import ProviderKind, SelectorKind, Service
 from portal.policy import policy_of
 from sessions_app import actions
@@ -90,8 +90,9 @@ def allowed(wish: ConsoleWish, rules: ConsoleRules, kind: ProviderKind) -> dict[
         amount: Amount = getattr(rules, rule)
         value = getattr(wish, name)
         found[name] = amount.default if value is None else value
-        if not 0 < found[name] <= amount.most:
-            errors[name] = f"This service allows consoles of more than 0 and at most {amount.most:g} {unit}."
+        least = min(LEAST, amount.most)  # of hours the most may be less: a service's sessions may be shorter
+        if not least <= found[name] <= amount.most:
+            errors[name] = f"This service allows consoles of at least {least:g} and at most {amount.most:g} {unit}."
     for name, (rule, what) in CHOICES.items():
         found[name] = getattr(wish, name)
         if found[name] and found[name] != getattr(rules, name, "") and not getattr(rules, rule):

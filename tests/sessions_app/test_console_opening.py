@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
-from portal.consoles import HOUR, Amount, ConsoleRules, check_console_policy, console_rules_of
+from portal.consoles import HOUR, LEAST, Amount, ConsoleRules, check_console_policy, console_rules_of
 from portal.models import ProviderKind, Service
 from portal.permissions import Permission
 from sessions_app.console_opening import ConsoleWish, allowed
@@ -46,15 +46,20 @@ def test_the_ceiling_itself_and_fractions_are_allowed() -> None:
 def test_each_field_above_its_ceiling_is_named_with_it() -> None:
     errors = refusal(memory=4.1, cpu=3, max_hours=25)
     assert errors == {
-        "memory": ["This service allows consoles of more than 0 and at most 4 GB."],
-        "cpu": ["This service allows consoles of more than 0 and at most 2 CPU."],
-        "max_hours": ["This service allows consoles of more than 0 and at most 24 hours."],
+        "memory": ["This service allows consoles of at least 0.01 and at most 4 GB."],
+        "cpu": ["This service allows consoles of at least 0.01 and at most 2 CPU."],
+        "max_hours": ["This service allows consoles of at least 0.01 and at most 24 hours."],
     }
 
 
-@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), 1e300])
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), 1e300, 1e-10, 0.009])
 def test_what_is_no_amount_is_refused(value: float) -> None:
     assert set(refusal(memory=value)) == {"memory"}
+
+
+def test_the_least_that_can_be_made_is_allowed() -> None:
+    asked = ask(memory=LEAST, cpu=LEAST, max_hours=LEAST)
+    assert (asked["memory"], asked["cpu"], asked["max_hours"]) == (LEAST, LEAST, LEAST)
 
 
 def test_what_a_service_does_not_let_choose_is_refused_by_name() -> None:

@@ -7,11 +7,12 @@ session's uid, from which its name is made, so that nothing need be remembered o
 
 import asyncio
 import re
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sessions_app.backends import names
 from sessions_app.backends.base import BackendError, Container, InvalidTarget
@@ -25,6 +26,9 @@ DEADLINE = "porthole/deadline"
 IDLE = """trap 'exit 0' TERM INT; command -v sleep >/dev/null || exit 127; sleep "$1" & wait $!"""
 """What a console's first process runs, with its lifetime in seconds: so a console ends also where no portal is left.
 The trap makes it end at once when it is asked to, as a first process has no other answer to SIGTERM."""
+
+MAX_LABEL = 63
+"""Characters of a label's value."""
 
 MAX_SAID = 200
 """Characters of what an engine says that a person is shown."""
@@ -61,7 +65,7 @@ class ConsoleRequest:
     installation: str
     """Which portal asks: another one's sweep leaves the console alone."""
     service: str
-    """The service's slug, as a label."""
+    """The service's slug."""
     like: Container
     """A container of the service, whose environment, mounts, network, user and limits of power the console gets. On
     Kubernetes its `pod_name` may be empty where `deployment_name` is not."""
@@ -128,6 +132,31 @@ class Consoles(ABC):
 def name_of(session_uid: str) -> str:
     """What the console of a session is called at its provider."""
     return f"porthole-{names.session_uid(session_uid)}"
+
+
+def labels(request: ConsoleRequest) -> dict[str, str]:
+    """A console's labels, and none of the service's, by which a service or a workload would take it for its own."""
+    return {
+        "app.kubernetes.io/managed-by": "porthole",
+        INSTALLATION: request.installation,
+        SESSION: request.session_uid,
+        SERVICE: label_of(request.service),
+        DEADLINE: str(round(time.time()) + request.lifetime),
+    }
+
+
+def label_of(slug: str) -> str:
+    """A service's slug as Kubernetes takes a label: cut, and with a letter or a digit at both ends."""
+    return slug.strip("-_")[:MAX_LABEL].rstrip("-_")
+
+
+def found(label: Mapping[str, Any], namespace: str = "") -> FoundConsole:
+    """The console that has these labels."""
+    uid, deadline = label[SESSION], str(label.get(DEADLINE, ""))
+    if not isinstance(uid, str):
+        raise TypeError(f"a session's uid was expected, not {type(uid).__name__}")
+    # One without a deadline that can be read is not ours to keep.
+    return FoundConsole(uid, float(deadline) if deadline.isdecimal() else time.time(), namespace)
 
 
 def retagged(image: str, tag: str) -> str:

@@ -4,11 +4,10 @@ A console gets what the service's container has and no more. So the engine's des
 what narrows it (capabilities, security options, read-only root, namespaces), and only what must differ is replaced.
 """
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
-from sessions_app.backends.consoles import DEADLINE, IDLE, INSTALLATION, SERVICE, SESSION, ConsoleRequest
+from sessions_app.backends.consoles import IDLE, ConsoleRequest, labels
 
 _NOT_TAKEN_OVER = frozenset({
     # Its own: ports and names belong to the service, and its log, its end and its restarts are not the console's.
@@ -46,17 +45,6 @@ def console_config(
     if directory and directory != own_image.get("WorkingDir"):
         made["WorkingDir"] = directory
     return made
-
-
-def labels(request: ConsoleRequest) -> dict[str, str]:
-    """A console's labels: none of the service's, which would select it."""
-    return {
-        "app.kubernetes.io/managed-by": "porthole",
-        INSTALLATION: request.installation,
-        SESSION: request.session_uid,
-        SERVICE: request.service,
-        DEADLINE: str(round(time.time()) + request.lifetime),
-    }
 
 
 def further_networks(inspected: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,6 @@ from typing import Any
 from sessions_app.backends import names
 from sessions_app.backends.base import BackendError, CommandNotFound, Container, ContainerGone, ProviderUnreachable
 from sessions_app.backends.consoles import (
-    DEADLINE,
     INSTALLATION,
     SESSION,
     ConsoleRequest,
@@ -16,6 +15,7 @@ from sessions_app.backends.consoles import (
     FoundConsole,
     Progress,
     Removal,
+    found,
     name_of,
     no_image,
     retagged,
@@ -79,7 +79,7 @@ class DockerConsoles(Consoles):
         listed = await self._engine.call("containers", all=True, filters=wanted)
         with reading():
             # A kubelet gives a pod's labels to a container of its own: by its name that one is none of ours.
-            return [_found(entry["Labels"]) for entry in listed if f"/{_name(entry)}" in entry["Names"]]
+            return [found(entry["Labels"]) for entry in listed if f"/{_name(entry)}" in entry["Names"]]
 
     async def _have(self, image: str, progress: Progress) -> str:
         """The id of an image, pulled if it is not there."""
@@ -151,9 +151,3 @@ class DockerConsoles(Consoles):
 
 def _name(entry: Mapping[str, Any]) -> str:
     return name_of(text(entry["Labels"][SESSION]))
-
-
-def _found(labels: Mapping[str, Any]) -> FoundConsole:
-    deadline = str(labels.get(DEADLINE, ""))
-    # One without a deadline that can be read is not ours to keep.
-    return FoundConsole(text(labels[SESSION]), float(deadline) if deadline.isdecimal() else time.time())

@@ -4,20 +4,16 @@ A console gets what the service's pods have and no more. So the template is take
 (security contexts, runtime class, fields that are newer than this code), and only what must differ is left out.
 """
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from sessions_app.backends.base import BackendError, CommandNotFound, InvalidTarget
 from sessions_app.backends.consoles import (
-    DEADLINE,
     IDLE,
-    INSTALLATION,
     MAX_SAID,
-    SERVICE,
-    SESSION,
     ConsoleNotStarted,
     ConsoleRequest,
+    labels,
     no_image,
     retagged,
 )
@@ -74,17 +70,6 @@ def console_pod(request: ConsoleRequest, template: Mapping[str, Any], running: M
     kept = {key: value for key, value in annotations.items() if not key.startswith(_ANNOTATIONS_WITHOUT)}
     metadata = {"name": request.name, "labels": labels(request), "annotations": kept}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": made}
-
-
-def labels(request: ConsoleRequest) -> dict[str, str]:
-    """A console's labels: none of the template's, by which a service or a workload would take it for its own."""
-    return {
-        "app.kubernetes.io/managed-by": "porthole",
-        INSTALLATION: request.installation,
-        SESSION: request.session_uid,
-        SERVICE: request.service,
-        DEADLINE: str(round(time.time()) + request.lifetime),
-    }
 
 
 def _container(request: ConsoleRequest, spec: Mapping[str, Any]) -> Json:

@@ -13,7 +13,6 @@ from urllib.parse import quote
 from sessions_app.backends import names
 from sessions_app.backends.base import Container, ContainerGone, ProviderRefused
 from sessions_app.backends.consoles import (
-    DEADLINE,
     INSTALLATION,
     MAX_SAID,
     SESSION,
@@ -22,6 +21,7 @@ from sessions_app.backends.consoles import (
     FoundConsole,
     Progress,
     Removal,
+    found,
     name_of,
     to_its_end,
 )
@@ -89,7 +89,7 @@ class KubernetesConsoles(Consoles):
         return Removal.UNDER_WAY
 
     async def left(self, installation: str, namespaces: Collection[str]) -> list[FoundConsole]:
-        found: list[FoundConsole] = []
+        consoles: list[FoundConsole] = []
         wanted = f"{INSTALLATION}={names.pod_container(installation)},{SESSION}"
         for namespace in sorted(names.namespace(each) for each in set(namespaces)):
             path = f"/api/v1/namespaces/{namespace}/pods"
@@ -98,8 +98,9 @@ class KubernetesConsoles(Consoles):
             except ProviderRefused:
                 continue  # Where it may not even look, it has made none.
             with reading():
-                found += [_found(pod, namespace) for pod in listed["items"] if not _is_leaving(pod)]
-        return found
+                staying = [pod for pod in listed["items"] if not _is_leaving(pod)]
+                consoles += [found(pod["metadata"]["labels"], namespace) for pod in staying]
+        return consoles
 
     async def _running(self, like: Container) -> Json | None:
         """The pod that was chosen, if one was."""
@@ -197,10 +198,3 @@ def _stopped(pod: Mapping[str, Any]) -> bool:
 
 def _is_leaving(pod: Mapping[str, Any]) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
-
-
-def _found(pod: Mapping[str, Any], namespace: str) -> FoundConsole:
-    labels = pod["metadata"]["labels"]
-    deadline = str(labels.get(DEADLINE, ""))
-    # One without a deadline that can be read is not ours to keep.
-    return FoundConsole(str(labels[SESSION]), float(deadline) if deadline.isdecimal() else time.time(), namespace)

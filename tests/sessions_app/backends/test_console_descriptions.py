@@ -72,7 +72,8 @@ def test_another_tag_does_not_change_a_docker_consoles_user_while_an_image_bring
 
 
 @pytest.mark.parametrize(
-    ("slug", "label"), [("web", "web"), ("a" * 64, "a" * 63), ("-shop_-", "shop"), ("b" * 62 + "-c", "b" * 62), ("_", "")]
+    ("slug", "label"),
+    [("web", "web"), ("a" * 64, "a" * 63), ("-shop_-", "shop"), ("b" * 62 + "-c", "b" * 62), ("_", "")],
 )
 def test_every_slug_becomes_a_legal_label(slug: str, label: str) -> None:
     request = replace(REQUEST, service=slug)

@@ -15,6 +15,12 @@ from sessions_app.backends.launch import printable
 SILENCE = 60.0
 """Seconds in which an engine that pulls says something."""
 
+MAX_LAYERS = 500
+"""Layers of which it is remembered how much has come; no engine makes images of more than 127."""
+
+MAX_ERROR, MAX_ID = 8192, 100
+"""Bytes of a refusal, and characters of a layer's id, that are read."""
+
 MEGABYTE = 1_000_000
 
 logger = logging.getLogger(__name__)
@@ -30,10 +36,12 @@ async def pull(address: Address, api_version: str, image: str, progress: Progres
     try:
         async with (
             aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session,
-            session.post(f"{server}/v{api_version}/images/create", params={"fromImage": name, "tag": tag}) as answer,
+            session.post(
+                f"{server}/v{api_version}/images/create", params={"fromImage": name, "tag": tag}, allow_redirects=False
+            ) as answer,
         ):
             if answer.status != 200:
-                raise _refused(image, str((await answer.json()).get("message", "")))
+                raise _refused(image, await _message(answer.content))
             async for line in answer.content:
                 told = json.loads(line)
                 if said := told.get("error"):
@@ -41,6 +49,14 @@ async def pull(address: Address, api_version: str, image: str, progress: Progres
                 layers.told(told)
     except (aiohttp.ClientError, OSError, TimeoutError, *MALFORMED) as error:
         raise explain_connection(error, address) from error
+
+
+async def _message(body: aiohttp.StreamReader) -> str:
+    """Why the engine refuses, from the beginning of its answer."""
+    read = b""
+    while len(read) < MAX_ERROR and (piece := await body.read(MAX_ERROR - len(read))):
+        read += piece
+    return str(json.loads(read).get("message", ""))
 
 
 def _name_and_tag(image: str) -> tuple[str, str]:
@@ -72,7 +88,10 @@ class _Layers:
         detail = line.get("progressDetail")
         if line.get("status") != "Downloading" or not isinstance(detail, dict) or not detail.get("total"):
             return
-        self._layers[str(line.get("id"))] = (int(detail.get("current", 0)), int(detail["total"]))
+        layer = str(line.get("id"))[:MAX_ID]
+        if layer not in self._layers and len(self._layers) >= MAX_LAYERS:
+            return
+        self._layers[layer] = (int(detail.get("current", 0)), int(detail["total"]))
         have, total = (sum(numbers) / MEGABYTE for numbers in zip(*self._layers.values(), strict=True))
         self._say(f"pulling the image {self._image}: {have:.0f} of {total:.0f} MB.")
 

@@ -28,6 +28,8 @@ from sessions_app.backends.base import (
     ProviderUnreachable,
     Selector,
 )
+from sessions_app.backends.docker_engine import Address
+from sessions_app.backends.docker_pull import MAX_LAYERS, pull
 from sessions_app.backends.kubernetes_stream import KubernetesStream
 from tests.sessions_app.backends.places import new_uid
 from tests.sessions_app.backends.relays import closed_port
@@ -313,3 +315,54 @@ async def test_a_stream_whose_terminal_cannot_be_sized_is_not_left_open() -> Non
             await backend.exec(ExecRequest(new_uid(), CONTAINER, ["cat"]), Terminal())
         async with asyncio.timeout(5):
             await closed.wait()
+
+
+async def pulled(address: str) -> list[str]:
+    said: list[str] = []
+    await pull(Address.parse({"host": f"tcp://{address}"}, {}), "1.41", "web:1", said.append)
+    return said
+
+
+async def test_an_error_without_end_is_not_read_to_its_end() -> None:
+    sent = 0
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        answer = web.StreamResponse(status=500, headers={"Content-Type": "application/json"})
+        await answer.prepare(request)
+        with contextlib.suppress(OSError):
+            await answer.write(b'{"message": "')
+            while sent < 64 * 2**20:
+                await answer.write(b"x" * 2**16)
+                sent += 2**16
+        return answer
+
+    async with served(handle) as address:
+        with pytest.raises(BackendError):
+            await asyncio.wait_for(pulled(address), 30)
+    assert sent < 16 * 2**20
+
+
+async def test_a_pull_goes_nowhere_else() -> None:
+    asked = []
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=307, headers={"Location": "/elsewhere"}, text='{"message": "over there"}')
+
+    async with served(handle) as address:
+        with pytest.raises(BackendError):
+            await pulled(address)
+    assert asked == ["/v1.41/images/create"]
+
+
+async def test_an_image_of_endless_layers_is_remembered_up_to_a_bound() -> None:
+    count = MAX_LAYERS + 50
+    line = '{{"status": "Downloading", "id": "{}", "progressDetail": {{"current": 0, "total": 1000000}}}}\n'
+
+    async def handle(request: web.Request) -> web.Response:
+        return web.Response(text="".join(line.format(number) for number in range(count)))
+
+    async with served(handle) as address:
+        said = await pulled(address)
+    assert said[-1] == f"pulling the image web:1: 0 of {MAX_LAYERS} MB."

@@ -208,7 +208,8 @@ async def _read(
                 except DetachRefused as refusal:
                     viewer.tell(protocol.notice("detach_refused", str(refusal)))
             case Leave():
-                return window_closed(hosted.row, auto_close=connection.preferences.auto_close)
+                auto_close = connection.preferences.auto_close
+                return window_closed(hosted.row, auto_close=auto_close, typed=live.bytes_in > 0)
             case Hello():
                 raise FrameError('"hello" comes first, and once.')
 

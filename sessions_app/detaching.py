@@ -69,8 +69,11 @@ def let_go(session: Session, asked: int | None) -> Departure:
     return Departure(Detachment.ASKED, detach_ttl(session, asked), wished=True)
 
 
-def window_closed(session: Session, *, auto_close: bool) -> Departure:
-    """Its person closed the window, and this is what that person wants it to mean."""
-    if not auto_close:
+def window_closed(session: Session, *, auto_close: bool, typed: bool) -> Departure:
+    """Its person closed the window, and this is what that person wants it to mean.
+
+    A shell that nobody typed into (`typed`) has nothing to come back to: it does not keep a place for an hour.
+    """
+    if not auto_close and (typed or session.command):
         return Departure(Detachment.ASKED, detach_ttl(session, None))
     return Departure(Detachment.CLOSED, min(CLOSE_GRACE, session.reconnect_grace))

@@ -40,6 +40,7 @@ MAY: dict[str, set[Permission]] = {
     "watcher": {VIEW, WATCH},
     "stopper": {VIEW, TERMINATE},
     "colleague": set(),
+    "executor": set(),
     "viewer": set(),
     "newcomer": set(),
     "outsider": set(),

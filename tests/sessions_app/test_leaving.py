@@ -110,6 +110,23 @@ async def test_a_closed_window_detaches_its_session(lab: Lab, sign_in: SignIn, p
     assert (row["detach_expires_at"] - row["detached_at"]).total_seconds() == 3600
 
 
+async def test_a_shell_in_which_nobody_typed_keeps_no_place_once_its_window_is_closed(
+    lab: Lab, sign_in: SignIn, portal: Portal
+) -> None:
+    client = sign_in(lab)
+    causes = {}
+    for typed in (b"", b"x"):
+        uid, terminal = await client.shell()
+        if typed:
+            await terminal.type(typed)
+            await terminal.until(typed)
+        await terminal.send(type="leave")
+        await terminal.drop()
+        await eventually(_detached, client, uid)
+        causes[typed] = portal.office.call(world.row, uid)["detach_cause"]
+    assert causes == {b"": "closed", b"x": "asked"}
+
+
 async def test_a_closed_window_ends_its_session_for_whoever_wants_that(
     lab: Lab, sign_in: SignIn, portal: Portal
 ) -> None:

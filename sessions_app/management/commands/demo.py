@@ -48,5 +48,6 @@ class Command(BaseCommand):
             else:
                 stacks = places.refresh(acme, outcome)
                 counts = (f"{stack.name} ({stack.services.count()} services)" for stack in stacks)
-                lines.append(f"Engine:    {outcome.name}: {', '.join(counts)}")
+                cut = "" if outcome.complete else f" The demo takes {engines.LIMIT} at most; more may run there."
+                lines.append(f"Engine:    {outcome.name}: {', '.join(counts)}.{cut}")
         return lines or ["Engines:   none found (DOCKER_HOST and KUBECONFIG name others than the usual ones)"]

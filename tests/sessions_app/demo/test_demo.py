@@ -166,7 +166,14 @@ def test_says_which_engine_it_left_out_and_loads_the_rest(
 
 
 @pytest.fixture
-def docker(docker_host: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+def busy_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engines are everybody's: other tests have more running there than a demo takes, and keep them busy."""
+    monkeypatch.setattr(engines, "LIMIT", 1000)
+    monkeypatch.setattr(engines, "TIMEOUT", 60.0)
+
+
+@pytest.fixture
+def docker(docker_host: str, busy_engines: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
     """Starts a container and returns its name."""
     monkeypatch.setenv("DOCKER_HOST", docker_host)
     started: list[str] = []
@@ -232,7 +239,9 @@ def test_keeps_a_provider_that_a_person_changed(docker: Callable[..., str], monk
 
 
 @pytest.fixture
-def namespaces(kubeconfig: str, kubectl: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def namespaces(
+    kubeconfig: str, kubectl: str, busy_engines: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[list[str]]:
     """Two namespaces with a deployment `web` each."""
     monkeypatch.setenv("KUBECONFIG", kubeconfig)
     names = [f"demo-test-{uuid.uuid4().hex[:6]}" for _ in range(2)]

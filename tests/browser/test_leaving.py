@@ -39,6 +39,7 @@ async def test_a_closed_tab_detaches_and_is_offered_at_home(
 ) -> None:
     window = await open_window()
     await window.open(local)
+    await window.run("true")
     uid = window.uid
     await window.page.close()
     assert (await _detached(developer, uid))["params"]["ttl"] > 3500

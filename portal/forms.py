@@ -1,9 +1,11 @@
 """What people fill in on pages. A form checks the shape; the actions decide."""
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
+from django.core.validators import BaseValidator, MaxValueValidator, MinValueValidator
+from django.db import models
 from django.utils import timezone
 
 from portal.models import Preferences
@@ -30,6 +32,24 @@ class PreferencesForm(_PreferencesForm):
             "auto_close": "Auto-close terminal sessions",
             "detach_keys": "Detach with Ctrl-A D",
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("scrollback", "font_size"):
+            least, most = _bounds_of(name)
+            field = self.fields[name]
+            field.widget.attrs |= {"min": least, "max": most, "inputmode": "numeric"}
+            field.help_text = f"{field.help_text} From {least} to {most:,}.".lstrip()
+
+
+def _bounds_of(name: str) -> tuple[int, int]:
+    """The least and the most that the model takes."""
+    limits = {
+        type(each): each.limit_value
+        for each in cast("models.Field[Any, Any]", Preferences._meta.get_field(name)).validators
+        if isinstance(each, BaseValidator)
+    }
+    return limits[MinValueValidator], limits[MaxValueValidator]
 
 
 class ApiTokenForm(forms.Form):

@@ -10,6 +10,9 @@ from django import forms
 from portal.consoles import LEAST, Amount, ConsoleRules
 from sessions_app.console_opening import AMOUNTS, CHOICES, ConsoleWish
 
+OTHERS = {"docker_tag": "tag", "image": "image"}
+"""The choices that make a console of another image."""
+
 
 class ConsoleForm(forms.Form):
     """A new console: defaults filled in, ceilings shown, and nothing to choose that the service does not let choose."""
@@ -31,8 +34,10 @@ class ConsoleForm(forms.Form):
         *,
         command: list[str],
         target: Mapping[str, str],
+        shell_missing: bool = False,
     ) -> None:
-        """`command` is the service's own; `target` names the container to make it like."""
+        """`command` is the service's own; `target` names the container to make it like; `shell_missing` if its image is
+        known to have no shell, without which there is no console."""
         super().__init__(data, initial=dict(target))
         for name, (rule, _what) in CHOICES.items():
             if not getattr(rules, rule):
@@ -44,6 +49,11 @@ class ConsoleForm(forms.Form):
         )
         self._describe("user", "as it runs now", "A name or a number, perhaps with a group: 1000:1000.")
         self.fields["command"].initial = shlex.join(command)
+        self._others = [name for name in OTHERS if shell_missing and name in self.fields]
+        for name in self._others:
+            self.fields[name].help_text = f"One with a shell: {rules.image or 'the image as it runs now'} has none."
+            self.fields[name].widget.attrs["placeholder"] = f"another {OTHERS[name]}"
+            self.fields[name].required = len(self._others) == 1
         self._bound("memory", rules.memory, "GB")
         self._bound("cpu", rules.cpu, "CPUs")
         self._bound("max_hours", rules.hours, "hours; then it ends, whatever runs")
@@ -68,6 +78,12 @@ class ConsoleForm(forms.Form):
     def choices(self) -> list[forms.BoundField]:
         """The others."""
         return [field for field in self.visible_fields() if field.name not in AMOUNTS]
+
+    def clean(self) -> dict[str, Any] | None:
+        """What is known to have no shell is not tried again."""
+        if self._others and not self.errors and not any(self.cleaned_data[name] for name in self._others):
+            raise forms.ValidationError("This image has no shell: choose another tag, or another image.")
+        return super().clean()
 
     def clean_command(self) -> list[str]:
         """Split into words as a shell would; no shell runs it."""

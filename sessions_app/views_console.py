@@ -27,12 +27,18 @@ from sessions_app.words import Via
 @require_http_methods(["GET", "POST"])
 def new_console(request: HttpRequest, pk: int) -> HttpResponse:
     """Asks what the console shall be, and opens it. The address may name a container, and never a command: a link must
-    not run anything."""
+    not run anything. Nor may it lead in a circle: who comes from an image without a shell chooses another."""
     service = access_service(request.user, pk, Permission.CONSOLE)
     if service.stack.provider.kind == ProviderKind.LOCAL:
         raise Http404("The local provider has no containers, so it has no consoles.")
     target = {"pod_name": request.GET.get("pod", ""), "container_name": request.GET.get("container", "")}
-    form = ConsoleForm(policy_of(service).console, request.POST or None, command=service.default_command, target=target)
+    form = ConsoleForm(
+        policy_of(service).console,
+        request.POST or None,
+        command=service.default_command,
+        target=target,
+        shell_missing=request.GET.get("shell") == "missing",
+    )
     if request.method == "POST" and form.is_valid() and (uid := _opened(request, service, form)):
         return redirect("terminal", uid)
     context = {
@@ -65,7 +71,7 @@ def _opened(request: HttpRequest, service: Service, form: ConsoleForm) -> str:
 
 def console_offer(user: AnyUser, service: Service) -> dict[str, Any] | None:
     """What a terminal's page is told of consoles where a container has no shell: None where there are none for this
-    user, `ready` where one click is enough, as the service names an image that has a shell."""
+    user, `image` where one click is enough, as the service names one, else what may be chosen."""
     if Permission.CONSOLE not in permissions_on(user, service):
         return None
     return offer_of(service)
@@ -75,4 +81,11 @@ def offer_of(service: Service) -> dict[str, Any] | None:
     """The same for a user who may open consoles of the service."""
     if service.stack.provider.kind == ProviderKind.LOCAL:
         return None
-    return {"url": reverse("new_console", args=[service.pk]), "ready": bool(service.console_image)}
+    url = reverse("new_console", args=[service.pk])
+    choices = {"tag": service.console_allow_tag, "image": service.console_allow_image}
+    return {
+        "url": url,
+        "elsewhere": f"{url}?shell=missing",
+        "choices": [word for word, allowed in choices.items() if allowed],
+        "image": service.console_image,
+    }

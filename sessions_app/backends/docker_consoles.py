@@ -115,7 +115,7 @@ class DockerConsoles(Consoles):
             await self._begin(identifier)
         except CommandNotFound as error:
             raise CommandNotFound(
-                f"The image {shown} has no shell. A console needs one (sh and sleep): choose another image or tag."
+                f"The image {shown} has no shell. A console needs one (sh and sleep), so it takes another image or tag."
             ) from error
         return Container(container_name=request.name, id=identifier, image=shown)
 

@@ -149,7 +149,7 @@ def _ended(terminated: Mapping[str, Any], image: str) -> BackendError:
     message = str(terminated.get("message", ""))
     if NO_PROGRAM.search(message):
         return CommandNotFound(
-            f"The image {image} has no shell. A console needs one (sh and sleep): choose another image or tag."
+            f"The image {image} has no shell. A console needs one (sh and sleep), so it takes another image or tag."
         )
     said = printable(message or str(terminated.get("reason", "")), MAX_SAID)
     return ConsoleNotStarted(

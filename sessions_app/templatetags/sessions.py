@@ -28,6 +28,13 @@ def attachable(session: Session) -> bool:
     return session.state in LIVE and session.state != State.ENDING and not over
 
 
+@register.filter
+def short_id(session: Session) -> SafeString:
+    """As much of its uid as tells it from its neighbours; the whole on hover."""
+    uid = session.uid
+    return format_html('<span class="mono" title="{}">{}…{}</span>', uid, uid[:3], uid[-8:])
+
+
 SOON = 300
 """Seconds before a detached session's end from which its remaining time is a warning."""
 

@@ -97,21 +97,31 @@ function notStarted(phase, to, { console }) {
 /** A command that the image lacks has the same code as a shell that it lacks: the sentence tells them apart. */
 const lacksShell = ({ detail }) => / has no shell\./.test(detail ?? "");
 
-/** One click opens a console where the service names an image for it; else the person says what it shall be made of. */
-function noShell(to, { console, kind }) {
-  if (!console) {
-    const text = "So there is nothing to open here. Through the API you can give a command that the image has.";
-    return { place: "cover", title: "This image has no shell", text, actions: [to.stack, RETRY] };
-  }
-  const choose = { act: "link", label: "Choose a tag or an image", href: console.url };
-  const [text, actions] =
-    kind === "console"
-      ? ["A console needs one as well: choose another tag or image that has it.", [choose, to.stack]]
-      : console.ready
-        ? ["A console has one: a fresh container with the same environment, for you alone.", [CONSOLE, to.stack]]
-        : ["A console of another tag or image may have one, with the same environment.", [choose, to.stack]];
-  return { place: "cover", title: "This image has no shell", text, actions };
+/** One click opens a console where the service names an image for it; else the person says what it shall be made of,
+ * as far as the service lets choose. Nothing is offered that would end here again. */
+function noShell(to, { console, kind, asked }) {
+  const [text, ...offers] = withoutShell(console, kind === "console" ? asked : null);
+  return { place: "cover", title: "This image has no shell", text, actions: [...offers, to.stack] };
 }
+
+/** `tried` is the console that had none, if it was one. */
+function withoutShell(console, tried) {
+  if (!console) return ["So there is nothing to open here. Through the API you can give a command that the image has."];
+  if (console.image && !tried) {
+    return ["A console has one: a fresh container with the same environment, for you alone.", CONSOLE];
+  }
+  const needs = "A console needs one as well";
+  if (!console.choices.length) return [`${needs}. Whoever manages the service can name an image for its consoles.`];
+  const [another, choose] = [console.choices.join(" or "), console.choices.map((name) => ARTICLES[name]).join(" or ")];
+  const text = tried
+    ? `${needs}: choose another ${another} that has it.`
+    : `A console of another ${another} may have one, with the same environment.`;
+  // What was chosen for that console says nothing of the image that there is without a choice.
+  const chosen = tried && (tried.docker_tag || (tried.image && tried.image !== console.image));
+  return [text, { act: "link", label: `Choose ${choose}`, href: chosen ? console.url : console.elsewhere }];
+}
+
+const ARTICLES = { tag: "a tag", image: "an image" };
 
 function limit(phase, context, to) {
   const inside = `${context.links.sessions}?${new URLSearchParams({ service: context.service })}`;

@@ -52,8 +52,19 @@ async def test_an_image_without_a_shell_is_named_as_such_and_a_console_offered(
     await expect(window.page.locator("[data-rec]")).to_be_hidden()
     await expect(window.page.locator("[data-keys]")).to_be_hidden()
     await expect(window.page.get_by_role("link", name="Back to the stack")).to_be_visible()
-    await window.page.get_by_role("link", name="Choose a tag or an image").click()
+    await window.page.get_by_role("link", name="Choose a tag").click()
     await expect(window.page.get_by_role("heading", name="Console of")).to_be_visible()
+    await expect(window.page.get_by_label("Tag")).to_have_attribute("required", "")
+
+
+@pytest.mark.docker
+async def test_where_no_console_could_have_a_shell_it_is_said_who_can_change_that(
+    open_window: OpenWindow, add_service: AddService, noshell: str
+) -> None:
+    window = await open_window()
+    await window.go(f"/services/{await add_service('docker', noshell, console_allow_tag=False)}/shell/")
+    assert "Whoever manages the service can name an image" in await window.told("This image has no shell")
+    await expect(window.page.locator("[data-overlay] .btn")).to_have_text(["Back to the stack"])
 
 
 @pytest.mark.docker

@@ -88,6 +88,13 @@ def test_the_terminals_preferences_are_saved_within_their_bounds(acme: Tenant) -
     assert Preferences.objects.get(user=acme.users[Role.DEVELOPER]).scrollback == 2000
 
 
+def test_the_settings_show_the_bounds_that_the_model_sets(acme: Tenant) -> None:
+    page = client_of(acme, Role.DEVELOPER).get("/settings/").content.decode()
+    for least, most, sentence in ((0, 50_000, "From 0 to 50,000."), (8, 32, "From 8 to 32.")):
+        assert f'min="{least}" max="{most}"' in page
+        assert sentence in page
+
+
 def test_a_token_of_somebody_else_is_not_revoked(acme: Tenant) -> None:
     token, _ = actions.create_api_token(
         actor=PORTAL,

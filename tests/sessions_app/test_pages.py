@@ -158,6 +158,22 @@ def test_the_console_page_fills_in_the_defaults_and_shows_the_ceilings_and_only_
     assert 'name="docker_tag"' not in shown
 
 
+def test_who_comes_from_an_image_without_a_shell_is_not_given_it_again(lab: Lab) -> None:
+    service = on_docker(lab)
+    address = f"/services/{service}/console/?shell=missing"
+    shown = page(lab, address, "owner")
+    assert "the image as it runs now has none." in shown
+    assert 'placeholder="another tag"' in shown
+    client = Client()
+    client.force_login(User.objects.get(pk=lab.users["owner"]))
+    amounts = {"memory": "0.5", "cpu": "0.7", "max_hours": "1"}
+    assert "This field is required." in client.post(address, amounts).content.decode()
+    Service.objects.filter(pk=service).update(console_allow_image=True)
+    refused = "This image has no shell: choose another tag, or another image."
+    assert refused in client.post(address, amounts).content.decode()
+    assert refused not in client.post(address, amounts | {"image": "busybox:1"}).content.decode()
+
+
 @pytest.mark.parametrize(
     ("sent", "said"),
     [

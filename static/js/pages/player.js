@@ -16,15 +16,25 @@ async function playerScript() {
   return globalThis.AsciinemaPlayer;
 }
 
+const CELL = 2.2;
+/** How many times as high as wide a character's cell is, about. */
+
+/** The panel takes the form of what it plays. @param {string} cast */
+function shape(cast) {
+  const { width, height } = JSON.parse(cast.slice(0, cast.indexOf("\n")));
+  place.style.setProperty("--player-shape", String(width / (height * CELL)));
+}
+
 async function show() {
   const { create } = await playerScript();
-  const cast = place.dataset.cast;
-  const response = await fetch(cast, { credentials: "same-origin" });
+  const response = await fetch(place.dataset.cast, { credentials: "same-origin" });
   if (!response.ok) throw new Error(`The recording cannot be read (${response.status}).`);
+  const cast = await response.text();
+  shape(cast);
   place.replaceChildren();
   const at = startAt();
-  return create({ data: await response.text() }, place, {
-    fit: "both",
+  return create({ data: cast }, place, {
+    fit: "width",
     idleTimeLimit: 2,
     startAt: at,
     poster: `npt:${Math.max(at, 1)}`,

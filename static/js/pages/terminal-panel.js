@@ -32,8 +32,9 @@ const QUIET = new Set(["connecting", "waiting"]);
  * @property {Record<string, {title: string, text: string}>} endings
  * @property {{stack: string, home: string, login: string, sessions: string, session: string, terminal: string}} links
  *   `session` and `terminal` hold `UID` where the uid goes.
- * @property {{url: string, ready: boolean} | null} [console] Where a console is opened, if the person may; `ready` if
- *   one click is enough.
+ * @property {{url: string, elsewhere: string, choices: string[], image: string} | null} [console] Where a console is
+ *   opened, if the person may; `elsewhere` where its image is known to have no shell, by one of `choices`; `image` if the
+ *   service names one, so that one click is enough.
  * @property {"control" | "watch"} mode
  */
 
@@ -233,6 +234,7 @@ export class TerminalPanel {
       mayOpen: this.#config.mayOpen,
       kind: this.#target.kind ?? "shell",
       console: this.#config.console,
+      asked: this.#target,
       kept: this.#kept !== "",
     });
     if (told) this.#overlay.show(told);

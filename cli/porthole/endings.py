@@ -44,4 +44,4 @@ def exit_code_of(outcome: Outcome, uid: str) -> int:
 
 
 def _tell(sentence: str) -> None:
-    print(f"porthole: {sentence}", file=sys.stderr)
+    print(f"porthole: {clean(sentence)}", file=sys.stderr)

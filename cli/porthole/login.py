@@ -1,16 +1,19 @@
 """Who is signed in where: kept in the system's keyring if there is one, else in a file that only its owner may read."""
 
+import contextlib
+import fcntl
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from porthole import keyrings
 from porthole.failures import Exit, Failure
 
 URL_VARIABLE = "PORTHOLE_URL"
 TOKEN_VARIABLE = "PORTHOLE_TOKEN"  # noqa: S105 - the name of a variable
-KEYRING_SERVICE = "porthole"
 SIGN_IN = "Sign in: porthole login URL."
 
 
@@ -52,37 +55,69 @@ def current() -> Login:
         raise Failure(f"{path()} cannot be understood. Remove it and sign in again.", Exit.REFUSED) from error
 
 
+def replaced_by(login: Login) -> Login | None:
+    """The login that is kept for the same portal and will be replaced, if it can be read."""
+    try:
+        entry = _read().get("logins", {}).get(login.url, {})
+        found = _entry_in_keyring(login.url) if entry.get("keyring") else entry
+        return Login(**{**found, "url": login.url}) if found else None
+    except (keyrings.Unusable, TypeError, ValueError):
+        return None
+
+
 def keep(login: Login, *, in_file: bool = False) -> str:
     """Keep a login and make it the current one. Returns where it is, for the person to know."""
-    kept = _read()
     entry: dict[str, Any] = asdict(login)
-    keyring = None if in_file else _keyring()
-    if keyring is not None:
-        keyring.set_password(KEYRING_SERVICE, login.url, json.dumps(entry))
-        entry = {"keyring": True}
-    kept.setdefault("logins", {})[login.url] = entry
-    kept["current"] = login.url
-    _write(kept)
-    return "the keyring" if keyring is not None else str(path())
+    place = str(path())
+    with _locked():
+        kept = _read()
+        before = kept.setdefault("logins", {}).get(login.url, {})
+        if not in_file and keyrings.present():
+            try:
+                keyrings.put(login.url, json.dumps(entry))
+            except keyrings.Unusable as why:
+                place = f"{path()}, for the keyring cannot be used ({why})"
+            else:
+                entry, place = {"keyring": True}, "the keyring"
+        if before.get("keyring") and "keyring" not in entry:
+            with contextlib.suppress(keyrings.Unusable):  # the one that is locked cannot be emptied either
+                keyrings.remove(login.url)
+        kept["logins"][login.url] = entry
+        kept["current"] = login.url
+        _write(kept)
+    return place
 
 
 def renew(login: Login) -> None:
-    """Keep a login's new access token where the login is kept."""
-    entry = _read().get("logins", {}).get(login.url)
-    if entry is not None:
-        keep(login, in_file=not entry.get("keyring"))
+    """Keep a login's new access token where the login is kept, unless it was replaced or forgotten meanwhile."""
+    with _locked():
+        kept = _read()
+        entry = kept.get("logins", {}).get(login.url, {})
+        if entry.get("keyring"):
+            # What cannot be kept is got again by the next command.
+            with contextlib.suppress(keyrings.Unusable, ValueError):
+                if (_entry_in_keyring(login.url) or {}).get("refresh") == login.refresh:
+                    keyrings.put(login.url, json.dumps(asdict(login)))
+        elif entry.get("refresh") == login.refresh:
+            kept["logins"][login.url] = asdict(login)
+            _write(kept)
 
 
 def forget(url: str) -> None:
-    """Remove a login from wherever it is kept."""
-    kept = _read()
-    entry = kept.get("logins", {}).pop(url, None)
-    if kept.get("current") == url:
-        kept["current"] = next(iter(kept["logins"]), "")
-    if entry is not None:
+    """Remove a login from wherever it is kept. Raises `Failure` where the keyring does not let go of it."""
+    with _locked():
+        kept = _read()
+        entry = kept.get("logins", {}).pop(url, None)
+        if entry is None:
+            return
+        if entry.get("keyring"):
+            try:
+                keyrings.remove(url)
+            except keyrings.Unusable as why:
+                raise _locked_out(url, why) from why
+        if kept.get("current") == url:
+            kept["current"] = next(iter(kept["logins"]), "")
         _write(kept)
-    if entry is not None and entry.get("keyring") and (keyring := _keyring()) is not None:
-        keyring.delete_password(KEYRING_SERVICE, url)
 
 
 def path() -> Path:
@@ -91,22 +126,42 @@ def path() -> Path:
 
 
 def _from_keyring(url: str) -> dict[str, Any]:
-    keyring = _keyring()
-    secret = keyring.get_password(KEYRING_SERVICE, url) if keyring is not None else None
-    if secret is None:
+    try:
+        found = _entry_in_keyring(url)
+    except keyrings.Unusable as why:
+        raise _locked_out(url, why) from why
+    if found is None:
         raise Failure(f"The keyring no longer holds the login. Sign in again: porthole login {url}", Exit.REFUSED)
-    found: dict[str, Any] = json.loads(secret)
     return found
 
 
-def _keyring() -> Any:
-    """The keyring package, if it is installed and the system has a keyring."""
+def _entry_in_keyring(url: str) -> dict[str, Any] | None:
+    secret = keyrings.get(url)
+    found: dict[str, Any] | None = json.loads(secret) if secret is not None else None
+    return found
+
+
+def _locked_out(url: str, why: keyrings.Unusable) -> Failure:
+    return Failure(
+        f"The keyring cannot be used ({why}). Unlock it, or keep the login in a file: porthole login --file {url}",
+        Exit.REFUSED,
+    )
+
+
+@contextlib.contextmanager
+def _locked() -> Iterator[None]:
+    """Between reading the file and replacing it, and the keyring with it, no other command does so."""
     try:
-        import keyring
-    except ImportError:
-        return None
-    # Below 1 are those that keep nothing, or keep it in the open.
-    return keyring if getattr(keyring.get_keyring(), "priority", 0) >= 1 else None
+        folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A file of its own: the file of logins is a new one after every change.
+        descriptor = os.open(path().with_suffix(".lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise Failure(f"{folder()} cannot be written ({error}). Make it yours to write.", Exit.REFUSED) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _read() -> dict[str, Any]:
@@ -121,7 +176,6 @@ def _read() -> dict[str, Any]:
 
 def _write(kept: dict[str, Any]) -> None:
     """Replace the file at once: a reader sees the old or the new one, and nobody else ever sees either."""
-    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path().with_suffix(f".{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

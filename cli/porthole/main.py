@@ -32,9 +32,11 @@ class Commands(TyperGroup):
 
 
 def end(message: str, code: int) -> NoReturn:
-    """Say why on stderr and exit."""
+    """Say why on stderr and exit. Some of the lines may be the portal's, with names that other people chose."""
     if message:
-        print(f"porthole: {message}", file=sys.stderr)
+        from porthole.printing import clean
+
+        print("porthole: " + "\n".join(clean(line) for line in message.split("\n")), file=sys.stderr)
     sys.exit(code)
 
 

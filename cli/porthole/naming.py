@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from porthole.failures import Exit, Failure
-from porthole.portal import Json, Portal, Refused
+from porthole.portal import PAGE, Json, Portal, Refused
 
 HTTP_NOT_FOUND = 404
 UID_LENGTH = 29
@@ -56,14 +56,27 @@ def session(portal: Portal, text: str) -> str:
     """A live session's id, from all of it or as much as is unique at its beginning or end. Raises `Failure`."""
     if len(text) == UID_LENGTH:
         return text
-    ids = [stream["id"] for stream in portal.get("streams/")]
+    ids = [str(stream["id"]) for stream in portal.get("streams/")]
+    return _the_one(text, ids, f"No live session is called {text!r}. See: porthole streams")
+
+
+def recording(portal: Portal, text: str) -> str:
+    """The id of a session that is over, as `session` has it of a live one; of the latest, from a part. Raises
+    `Failure`."""
+    if len(text) == UID_LENGTH:
+        return text
+    ids = [str(each["uid"]) for each in portal.get("sessions/", state="stopped", limit=PAGE)["results"]]
+    return _the_one(text, ids, f"No recording is called {text!r}. See: porthole recordings")
+
+
+def _the_one(text: str, ids: Sequence[str], nothing: str) -> str:
     matching = [uid for uid in ids if uid.startswith(text) or uid.endswith(text)]
     if len(matching) == 1:
-        return str(matching[0])
+        return matching[0]
     if matching:
         choices = "".join(f"\n  {uid}" for uid in matching)
         raise Failure(f"{text!r} fits {len(matching)} sessions. Say more of the one you mean:{choices}", Exit.NOT_FOUND)
-    raise Failure(f"No live session is called {text!r}. See: porthole streams", Exit.NOT_FOUND)
+    raise Failure(nothing, Exit.NOT_FOUND)
 
 
 def _is(found: Json, stack: str, name: str) -> bool:

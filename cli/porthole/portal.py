@@ -142,7 +142,8 @@ def _refusal(answer: httpx.Response, url: str) -> Failure:
         return Unreachable(f"The portal is at another address. Sign in there: porthole login {place or 'URL'}")
     try:
         body = cast(Json, answer.json())
-        word, detail = str(body["code"]), str(body["detail"])
+        # One line: what the portal says cannot pass for a line of the command's own.
+        word, detail = str(body["code"]), " ".join(str(body["detail"]).split())
     except (ValueError, KeyError, TypeError):
         return Unreachable(
             f"{url} answered with HTTP {status}, and not as a portal does. Try again, or check the address."

@@ -59,6 +59,7 @@ def test_a_recording_is_listed_and_played_by_its_id(porthole: Command, recorded:
     assert screen.ends() == 0
     assert screen.after == screen.before
     assert "hello" in porthole.says("play", recorded)
+    assert "hello" in porthole.says("play", recorded[-8:])
 
 
 def test_a_file_is_played_and_its_questions_are_left_out(porthole: Command, tmp_path: Path) -> None:
@@ -94,6 +95,7 @@ def test_who_has_seen_enough_leaves_the_player(porthole: Command, tmp_path: Path
     ("what", "code", "said"),
     [
         ("sh-" + "0" * 26, 66, "porthole: "),
+        ("zzz", 66, "No recording is called 'zzz'. See: porthole recordings"),
         ("../../etc/passwd.cast", 66, "There is no file '../../etc/passwd.cast', and it is no session's id."),
         (__file__, 2, "This is no asciicast of version 2."),
     ],

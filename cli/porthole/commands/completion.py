@@ -1,5 +1,6 @@
 """What a shell completes: names that the portal knows, if it answers quickly."""
 
+from collections.abc import Iterable
 from typing import Any
 
 TIMEOUT = 3.0
@@ -12,7 +13,7 @@ def complete_service(incomplete: str) -> list[str]:
 
 def complete_session(incomplete: str) -> list[str]:
     """Live sessions."""
-    return [stream["id"] for stream in _asked("streams/") if stream["id"].startswith(incomplete)]
+    return [uid for uid in _shown(stream["id"] for stream in _asked("streams/")) if uid.startswith(incomplete)]
 
 
 def complete_parameter(incomplete: str) -> list[str]:
@@ -22,7 +23,12 @@ def complete_parameter(incomplete: str) -> list[str]:
 
 
 def _names() -> list[str]:
-    return [f"{each['stack_slug']}/{each['slug']}" for each in _asked("services/")]
+    return _shown(f"{each['stack_slug']}/{each['slug']}" for each in _asked("services/"))
+
+
+def _shown(names: Iterable[str]) -> list[str]:
+    """Without those that hold something a terminal would obey: the shell shows them as they are."""
+    return [name for name in names if name.isprintable()]
 
 
 def _asked(path: str) -> list[dict[str, Any]]:

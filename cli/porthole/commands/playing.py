@@ -14,7 +14,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def play(
-    recording: Annotated[str, typer.Argument(help="A session's id, or an asciicast file.", metavar="ID|FILE")],
+    recording: Annotated[
+        str, typer.Argument(help="A session's id, or its end, or an asciicast file.", metavar="ID|FILE")
+    ],
     speed: Annotated[float, typer.Option(min=0.01, max=1000, help="Times as fast.")] = 1.0,
     idle: Annotated[float, typer.Option(min=0, help="The longest pause, in seconds; 0: all of it.")] = 2.0,
     start: Annotated[float, typer.Option(min=0, help="Begin at this second; what came before appears at once.")] = 0.0,
@@ -28,10 +30,11 @@ def play(
         with file.open(encoding="utf-8") as lines:
             player.play(lines)
         return
+    from porthole import naming
     from porthole.portal import signed_in
 
     portal = signed_in()
-    known = portal.get(f"sessions/{_uid(recording)}/recording/")
+    known = portal.get(f"sessions/{naming.recording(portal, _uid(recording))}/recording/")
     with portal.download(f"sessions/{known['session']}/recording.cast", play="1") as answer:
         player.play(answer.iter_lines())
 

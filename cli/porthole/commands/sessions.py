@@ -79,9 +79,8 @@ def detach(
         printing.as_json(answer)
     else:
         until = answer["detach_expires_at"]
-        print(
-            f"{uid} runs on {f'until {printing.when(until)}' if until else 'without end'}. Back: porthole attach {uid}"
-        )
+        how_long = f"until {printing.when(until)}" if until else "without end"
+        print(printing.clean(f"{uid} runs on {how_long}. Back: porthole attach {uid}"))
 
 
 def end(
@@ -99,7 +98,7 @@ def end(
     if as_json:
         printing.as_json(answer)
     else:
-        print(f"{uid} is {'over' if answer['state'] in ('stopped', 'failed') else 'ending'}.")
+        print(f"{printing.clean(uid)} is {'over' if answer['state'] in ('stopped', 'failed') else 'ending'}.")
 
 
 def recordings(

@@ -27,6 +27,7 @@ def login(
 ) -> None:
     """Sign in to a portal: in the browser, by password (--user) or by a personal API token (--token)."""
     from porthole import login as logins
+    from porthole.printing import clean
 
     address = _address(url)
     if token:
@@ -37,28 +38,36 @@ def login(
         account = _by_browser(address)
     else:
         raise Failure("There is no terminal to ask in. Give --user and pipe the password, or --token.", Exit.USAGE)
+    before = logins.replaced_by(account)
     place = logins.keep(account, in_file=in_file)
-    print(f"Signed in to {address} as {account.user}. The login is kept in {place}.")
+    told = _revoke(before) if before is not None and before.token != account.token else ""
+    print(clean(f"Signed in to {address} as {account.user}. The login is kept in {place}.{told}"))
 
 
 def logout() -> None:
     """Forget the login, and revoke the token if it was made for it."""
     from porthole import login as logins
+    from porthole.printing import clean
 
     account = logins.current()
     logins.forget(account.url)
-    told = _revoke(account) if account.minted else ""
-    print(f"Signed out of {account.url}.{told}")
+    told = _revoke(account)
+    print(clean(f"Signed out of {account.url}.{told}"))
 
 
 def _revoke(account: Any) -> str:
-    """End the token that was made for this login. Returns what to say if that did not work."""
-    from porthole.portal import Portal
+    """End the token of a login that is no longer kept, if it was made for it. Returns what to say if that did not
+    work."""
+    from porthole.portal import Portal, Refused
 
+    if not account.minted:
+        return ""
     try:
         Portal(account).post("auth/token/revoke/")
     except Failure as failure:
-        return f" Its token could not be revoked: {failure} It is listed in the portal's settings."
+        if isinstance(failure, Refused) and failure.status == UNAUTHORIZED:
+            return ""  # it has ended already
+        return f" The token made for the login before could not be revoked: {failure} The portal's settings list it."
     return ""
 
 
@@ -111,11 +120,13 @@ def _by_browser(url: str) -> Any:
 
     from porthole.login import Login
     from porthole.portal import Portal, Refused, Unreachable
+    from porthole.printing import clean
 
     portal = Portal(Login(url, ""))
     asking = portal.post("auth/device/", {"name": f"porthole on {socket.gethostname()}"[:NAME_LENGTH]})
-    print(f"To sign in, open {asking['verification_uri_complete']}\nand confirm the code {asking['user_code']}.")
-    _open_browser(asking["verification_uri_complete"])
+    page = _page_of(url, str(asking["verification_uri_complete"]))
+    print(f"To sign in, open {page}\nand confirm the code {clean(asking['user_code'])}.")
+    _open_browser(page)
     wait, deadline = float(asking["interval"]), time.monotonic() + float(asking["expires_in"])
     while True:
         time.sleep(wait)
@@ -131,6 +142,30 @@ def _by_browser(url: str) -> Any:
                 raise Failure(str(refusal), Exit.REFUSED) from refusal
         else:
             return Login(url, given["username"], token=given["token"], minted=True)
+
+
+def _page_of(url: str, address: str) -> str:
+    """The address of a page of this portal. Raises `Failure` for any other: whoever opens it gives a password there."""
+    if not address.isprintable() or " " in address or _origin(address) is None or _origin(address) != _origin(url):
+        raise Failure(
+            f"{url} sends you to another place to confirm ({address!r}), which is not opened. "
+            "Check the address, or sign in with --token.",
+            Exit.REFUSED,
+        )
+    return address
+
+
+def _origin(address: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of an http or https address."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(address)
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    except (KeyError, ValueError):
+        return None
+    # A name before the host may be made to look like one.
+    return (parts.scheme, parts.hostname, port) if parts.hostname and "@" not in parts.netloc else None
 
 
 def _open_browser(address: str) -> None:

@@ -1,5 +1,6 @@
 """The sole writer of the record's rows."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -9,9 +10,10 @@ from audit import heads
 from audit.chain import link
 from audit.events import PORTAL, Action, Actor, Thing
 from audit.journal import JournalMissingError, Seal, seal
-from audit.models import Chain, ChainHead, Event, Health, Recording
+from audit.models import Chain, ChainHead, Event, Health, Recording, TranscriptIndex, TranscriptLine
 from audit.recordings import folder_of, journal_folder, journal_root, node_id, thing_of
 from audit.redaction import storable_detail, storable_text
+from audit.rendering import Line
 
 if TYPE_CHECKING:
     from portal.models import Organization
@@ -214,3 +216,55 @@ def _finish(recording: Recording, actor: Actor, action: Action, detail: dict[str
                 detail=detail,
             )
     recording.refresh_from_db()
+
+
+def forget_transcript(*, recording: Recording) -> None:
+    """Take a recording's lines out of the index of search, for good: its files are deleted."""
+    TranscriptLine.objects.filter(recording=recording).delete()
+    TranscriptIndex.objects.filter(recording=recording).delete()
+
+
+def store_transcript(
+    *,
+    recording: Recording,
+    since: tuple[int, int],
+    lines: Sequence[Line],
+    standing: Sequence[Line],
+    problem: str,
+    **reached: Any,
+) -> bool:
+    """Add lines to the index of search, and put `standing`, which may still change, in place of what stood last.
+
+    `since` is the position and the offset that they were rendered from: if another process was faster, or the
+    recording was deleted, nothing is written and the answer is False. `reached` is where the index stands then.
+    """
+    with transaction.atomic():
+        locked = Recording.objects.select_for_update().filter(pk=recording.pk).order_by().first()
+        if locked is None or locked.health == Health.DELETED:
+            return False
+        organization = recording.organization_id
+        index, _ = TranscriptIndex.objects.get_or_create(
+            recording=recording, defaults={"organization_id": organization}
+        )
+        if (index.position, index.rendered) != since or index.done:
+            return False
+        TranscriptLine.objects.filter(recording=recording, number__gte=index.lines).delete()
+        TranscriptLine.objects.bulk_create(
+            (
+                TranscriptLine(
+                    recording=recording,
+                    organization_id=organization,
+                    number=number,
+                    at=line.at,
+                    text=storable_text(line.text, len(line.text)),
+                    settled=number < index.lines + len(lines),
+                )
+                for number, line in enumerate([*lines, *standing], index.lines)
+            ),
+            batch_size=1000,
+        )
+        for name, value in (reached | {"problem": storable_text(problem, 500)}).items():
+            setattr(index, name, value)
+        index.lines += len(lines)
+        index.save()
+    return True

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from audit.actions import record
+from audit.actions import forget_transcript, record
 from audit.events import PORTAL, Action, Actor
 from audit.journal import JournalError, read_seal, remove
 from audit.models import Health, Recording
@@ -65,6 +65,7 @@ def _mark(recording: Recording, actor: Actor) -> None:
         f"{days} {'day' if days == 1 else 'days'}."
     )[:500]
     recording.save(update_fields=["health", "health_detail", "deleted_at", "retention_days"])
+    forget_transcript(recording=recording)
     record(
         action=Action.RECORDING_DELETED,
         actor=actor,

@@ -12,7 +12,15 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 
 from audit.chain import GENESIS
-from audit.querysets import AppendOnlyError, ChainHeadQuerySet, ChainQuerySet, EventQuerySet, RecordingQuerySet
+from audit.querysets import (
+    AppendOnlyError,
+    ChainHeadQuerySet,
+    ChainQuerySet,
+    EventQuerySet,
+    RecordingQuerySet,
+    TranscriptIndexQuerySet,
+    TranscriptLineQuerySet,
+)
 
 
 class Event(models.Model):
@@ -217,3 +225,48 @@ class Recording(models.Model):
         if days is None or self.sealed_at is None or self.held_at is not None or self.deleted_at is not None:
             return None
         return self.sealed_at + timedelta(days=days)
+
+
+class TranscriptIndex(models.Model):
+    """How far a recording's transcript is indexed for search. It goes with its recording, as the lines do."""
+
+    recording = models.OneToOneField(Recording, on_delete=models.CASCADE, related_name="transcript_index")
+    organization = models.ForeignKey(
+        "portal.Organization", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    position = models.PositiveBigIntegerField(default=0, help_text="In the timeline's file, where an event begins.")
+    offset = models.PositiveBigIntegerField(default=0, help_text="The session's offset before that event.")
+    rendered = models.PositiveBigIntegerField(default=0, help_text="The session's offset up to which it is rendered.")
+    at = models.FloatField(default=0, help_text="The time of the last event: seconds since the session's start.")
+    state = models.JSONField(null=True, help_text="The terminal's screen there; empty before the start and once done.")
+    lines = models.PositiveIntegerField(default=0, help_text="Lines that do not change any more.")
+    done = models.BooleanField(default=False)
+    problem = models.CharField(max_length=500, blank=True, help_text="Why it ends before the recording does.")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[TranscriptIndexQuerySet] = TranscriptIndexQuerySet.as_manager()  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        return f"transcript index of {self.recording_id}"
+
+
+class TranscriptLine(models.Model):
+    """One line as it was seen on a session's screen, without what has the form of a secret. `audit.search` finds it."""
+
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, db_index=False, related_name="transcript_lines")
+    organization = models.ForeignKey(
+        "portal.Organization", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    number = models.PositiveIntegerField(help_text="The line's place in its transcript, from 0 on.")
+    at = models.FloatField(help_text="Seconds since the session's start.")
+    text = models.TextField()
+    settled = models.BooleanField(default=True, help_text="False while it stands on a live screen and may change.")
+
+    objects: ClassVar[TranscriptLineQuerySet] = TranscriptLineQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["recording", "number"], name="transcript_line_once")]
+
+    def __str__(self) -> str:
+        return f"line {self.number} of the transcript of {self.recording_id}"

@@ -5,12 +5,16 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from django.db import models
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 if TYPE_CHECKING:
     # ruff misses the use in a base class's subscript
-    from audit.models import Chain, ChainHead, Event, Recording  # noqa: F401
+    from audit.models import Chain, ChainHead, Event, Recording, TranscriptIndex, TranscriptLine  # noqa: F401
     from portal.models import Organization
+
+
+FEW_RECORDINGS = 1000
+"""As many are named one by one in a search."""
 
 
 class AppendOnlyError(TypeError):
@@ -134,6 +138,15 @@ class RecordingQuerySet(models.QuerySet["Recording"]):
         that cannot be removed hold up none that can."""
         return self.filter(node=node, deleted_at__isnull=False).exclude(path="").order_by("-deleted_at")
 
+    def to_index_on(self, node: str) -> Self:
+        """What is not indexed to its end and stands on the disk of `node`: live ones first, then those whose turn was
+        longest ago."""
+        waiting = self.filter(Q(transcript_index=None) | Q(transcript_index__done=False), node=node)
+        oldest = F("transcript_index__updated_at").asc(nulls_first=True)
+        return waiting.exclude(health__in=("lost", "deleted")).order_by(
+            F("sealed_at").asc(nulls_first=True), oldest, "pk"
+        )
+
 
 _OVER = Q(sealed_at__isnull=False) | Q(health="lost")
 
@@ -146,3 +159,28 @@ SHOWN: dict[str, Q] = {
     "any": Q(),
 }
 """What a list of recordings can be asked for. What retention deleted can no longer be reviewed."""
+
+
+class TranscriptIndexQuerySet(models.QuerySet["TranscriptIndex"]):
+    """How far transcripts are indexed."""
+
+    def of_recording(self, recording: "Recording") -> "TranscriptIndex | None":
+        """That of one recording, None before its first turn."""
+        return self.filter(recording=recording).first()
+
+
+class TranscriptLineQuerySet(models.QuerySet["TranscriptLine"]):
+    """Lines of transcripts."""
+
+    def of_recordings(self, recordings: "RecordingQuerySet") -> Self:
+        """The lines of these recordings. Few of them are named one by one: asking for each line that fits whether its
+        recording is one of them takes long where most are not."""
+        few = list(recordings.order_by().values_list("pk", flat=True)[: FEW_RECORDINGS + 1])
+        return self.filter(recording__in=few if len(few) <= FEW_RECORDINGS else recordings.order_by().values("pk"))
+
+    def around(self, lines: "Iterable[TranscriptLine]", distance: int) -> "dict[tuple[int, int], TranscriptLine]":
+        """What stands up to `distance` lines before and after these, by recording and number: one query."""
+        near = Q(pk__in=[])
+        for line in lines:
+            near |= Q(recording=line.recording_id, number__range=(line.number - distance, line.number + distance))
+        return {(line.recording_id, line.number): line for line in self.filter(near).order_by()}

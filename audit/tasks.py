@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from audit.head_export import sign_and_export
+from audit.indexing import index_transcripts
 from audit.models import Recording
 from audit.recordings import node_id
 from audit.retention import delete_each, remove_each
@@ -27,3 +28,9 @@ def delete_expired_recordings() -> None:
     live = Session.objects.live().values("uid")
     expired = Recording.objects.expired(timezone.now(), Organization.objects.retention_policies(), node_id())
     delete_each(list(expired.exclude(session_uid__in=live).values_list("session_uid", flat=True)[:EXPIRED_A_RUN]))
+
+
+@shared_task(ignore_result=True)
+def index_for_search() -> None:
+    """Bring what sessions printed since the last time into the index of search: bounded, and goes on the next time."""
+    index_transcripts()

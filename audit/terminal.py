@@ -35,6 +35,16 @@ class TerminalParser:
         self._rest = ""
         self._in_string = False
 
+    def freeze(self) -> list[str | bool]:
+        """What is incomplete, as JSON can carry it; `thaw` goes on from there."""
+        return [self._decoder.getstate()[0].hex(), self._rest, self._in_string]
+
+    def thaw(self, state: list[str | bool]) -> None:
+        """Go on where a parser was frozen."""
+        undecoded, rest, in_string = state
+        self._decoder.setstate((bytes.fromhex(str(undecoded)), 0))
+        self._rest, self._in_string = str(rest), bool(in_string)
+
     def feed(self, data: bytes, *, final: bool = False) -> Iterator[str]:
         """The tokens that `data` completes. With `final`, what is incomplete is dropped."""
         text = self._rest + self._decoder.decode(data, final)

@@ -11,6 +11,7 @@ SWEEP_CONSOLES_EVERY = 30.0
 CLEAN_UP_EVERY = 60.0
 SIGN_EVERY = 300.0
 DELETE_EXPIRED_EVERY = 300.0
+INDEX_EVERY = 15.0
 
 app = Celery("porthole")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -37,5 +38,10 @@ app.conf.beat_schedule = {
         "task": "audit.tasks.delete_expired_recordings",
         "schedule": DELETE_EXPIRED_EVERY,
         "options": {"expires": DELETE_EXPIRED_EVERY},
+    },
+    "index-for-search": {
+        "task": "audit.tasks.index_for_search",
+        "schedule": INDEX_EVERY,
+        "options": {"expires": INDEX_EVERY},
     },
 }

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.deconstruct import deconstructible
 
+from audit.masking import PatternError, split_patterns
 from portal.permissions import PERMISSIONS, Permission
 
 if TYPE_CHECKING:
@@ -78,3 +79,22 @@ class Between:
 
     def __hash__(self) -> int:
         return hash((self.least, self.most))
+
+
+def check_redaction_patterns(text: str) -> None:
+    """`ValidationError` unless each line is a pattern that can be used."""
+    try:
+        split_patterns(text)
+    except PatternError as error:
+        raise ValidationError(str(error)) from error
+
+
+class RedactionPatternsField(_Text):
+    """What search hides besides the well-known forms of secrets: see `audit.masking`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        explained = (
+            "What search hides besides well-known tokens: a pattern a line, in which a star is the rest of a word."
+        )
+        defaults: dict[str, Any] = {"blank": True, "default": "", "max_length": 20_000, "help_text": explained}
+        super().__init__(**(defaults | {"validators": [check_redaction_patterns]} | kwargs))

@@ -25,9 +25,9 @@ from portal.querysets import (
     TeamMemberQuerySet,
     TeamQuerySet,
 )
+from portal.record_policy import RecordPolicy
 
 DAY = 24 * 60 * 60
-MAX_RETENTION_DAYS = 36_500
 
 
 class RecordingMode(models.TextChoices):
@@ -82,17 +82,11 @@ class Policy(models.Model):
         abstract = True
 
 
-class Organization(Policy):
+class Organization(Policy, RecordPolicy):
     """A tenant."""
 
     slug = models.SlugField(max_length=64, unique=True)
     name = models.CharField(max_length=120)
-    retention_days = models.PositiveIntegerField(
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(1), MaxValueValidator(MAX_RETENTION_DAYS)],
-        help_text="Days after which a recording's files are deleted, unless it is on legal hold; empty: never.",
-    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[OrganizationQuerySet] = OrganizationQuerySet.as_manager()  # type: ignore[assignment]

@@ -274,6 +274,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {
         "anon": f"{_number('PORTHOLE_API_RATE_ANONYMOUS', 120)}/min",
         "user": f"{_number('PORTHOLE_API_RATE', 6000)}/min",
+        "search": f"{_number('PORTHOLE_SEARCH_RATE', 120)}/min",
     },
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "portal.api.errors.handle",

@@ -87,7 +87,13 @@ def palette(request: HttpRequest) -> JsonResponse:
     text = request.GET.get("q", "").strip()[:100]
     limit = MATCHES if text else OFFERS
     services = list(visible_services(request).named(text)[: limit + 1])
-    pages = [("Home", "home"), ("Stacks", "stack_list"), ("Sessions", "session_list"), ("Settings", "settings")]
+    pages = [
+        ("Home", "home"),
+        ("Stacks", "stack_list"),
+        ("Sessions", "session_list"),
+        ("Search", "search"),
+        ("Settings", "settings"),
+    ]
     matches = [_match(service) for service in services[:limit]]
     matches += [
         {"label": label, "hint": "page", "action": "Go", "url": reverse(name), "find": label}

@@ -95,6 +95,7 @@ ROUTES: dict[str, Answers] = {
     "api/v1/streams/": LIST,
     # The API of the record
     "api/v1/audit/events/": Answers(outsider=NOTHING_OF_ACME, member=frozenset({403})),
+    "api/v1/audit/search/": Answers(outsider=frozenset({400})),
     "api/v1/audit/chain/": Answers(outsider=NOTHING_OF_ACME, member=frozenset({403})),
     "api/v1/sessions/<recorded_session:uid>/recording/": Answers(),
     "api/v1/sessions/<recorded_session:uid>/recording.cast": Answers(),
@@ -114,6 +115,7 @@ ROUTES: dict[str, Answers] = {
     "stacks/<int:pk>/shell/": Answers(),
     "services/<int:pk>/shell/": Answers(),
     "services/<int:pk>/console/": Answers("GET POST"),
+    "search/": LIST,
     "sessions/": LIST,
     "sessions/rows/": LIST,
     "sessions/<str:uid>/": Answers(),

@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from audit.api import review, views
+from audit.api import review, search, views
 from audit.decisions import DECISIONS
 
 
@@ -17,6 +17,7 @@ register_converter(RecordedSessionConverter, "recorded_session")
 
 urlpatterns = [
     path("audit/events/", views.Events.as_view(), name="audit-events"),
+    path("audit/search/", search.Search.as_view(), name="audit-search"),
     path("audit/chain/", views.Chains.as_view(), name="audit-chain"),
     path("recordings/", review.Recordings.as_view(), name="recordings"),
     *(

@@ -36,7 +36,16 @@ from audit.journal.layout import (
     Seal,
     TimelineEvent,
 )
-from audit.journal.reader import output_size, read_hashes, read_header, read_output, read_seal, read_timeline
+from audit.journal.reader import (
+    output_size,
+    read_hashes,
+    read_header,
+    read_output,
+    read_seal,
+    read_timeline,
+    read_timeline_from,
+    timeline_size,
+)
 from audit.journal.recovery import RECOVERED_MARKER, recover
 from audit.journal.removal import remove
 from audit.journal.runs import RunReader
@@ -61,7 +70,9 @@ __all__ = [
     "read_output",
     "read_seal",
     "read_timeline",
+    "read_timeline_from",
     "recover",
     "remove",
     "seal",
+    "timeline_size",
 ]

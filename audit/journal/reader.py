@@ -14,6 +14,7 @@ from audit.journal.layout import (
     TIMELINE,
     JournalError,
     JournalHeader,
+    Line,
     Seal,
     TimelineEvent,
     decode_header,
@@ -62,6 +63,16 @@ def output_size(folder: Path) -> int:
             os.close(descriptor)
 
 
+def timeline_size(folder: Path) -> int:
+    """The bytes of the timeline's file: where it ends."""
+    with explained():
+        descriptor = open_file(folder, TIMELINE)
+        try:
+            return os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
+
+
 def read_header(folder: Path) -> JournalHeader:
     """The timeline's first line. Raises `JournalError` if there is none."""
     with explained(), os.fdopen(open_file(folder, TIMELINE), "rb") as timeline:
@@ -77,6 +88,16 @@ def read_timeline(folder: Path) -> Iterator[TimelineEvent]:
     with explained(), os.fdopen(open_file(folder, TIMELINE), "rb") as timeline:
         for line in scan_events(timeline, read_header_of(timeline)[1], strict=True):
             yield line.event
+
+
+def read_timeline_from(folder: Path, position: int, offset: int, last: float) -> Iterator[Line]:
+    """The events from a place on that an earlier reader came to: `Line.end`, and the session's offset and time there.
+
+    From position 0 on they are all. Raises `JournalError` as `read_timeline` does.
+    """
+    with explained(), os.fdopen(open_file(folder, TIMELINE), "rb") as timeline:
+        start = position or read_header_of(timeline)[1]
+        yield from scan_events(timeline, start, strict=True, offset=offset, last=last)
 
 
 def read_hashes(folder: Path) -> tuple[str, str]:

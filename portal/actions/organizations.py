@@ -29,6 +29,7 @@ class OrganizationPolicyFields(PolicyFields, total=False):
     """What an organization alone sets, beside the limits; None keeps recordings for ever."""
 
     retention_days: int | None
+    redaction_patterns: str
 
 
 class OrganizationFields(OrganizationPolicyFields, total=False):
@@ -46,7 +47,7 @@ class TeamFields(TypedDict, total=False):
 
 
 POLICY_FIELDS = frozenset(PolicyFields.__annotations__)
-ORGANIZATION_POLICY_FIELDS = POLICY_FIELDS | {"retention_days"}
+ORGANIZATION_POLICY_FIELDS = POLICY_FIELDS | {"retention_days", "redaction_patterns"}
 
 
 @transaction.atomic

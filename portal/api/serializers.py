@@ -45,7 +45,7 @@ ROLES = [role.value for role in Role]
 class OrganizationSerializer(TenantSerializer[Organization]):
     class Meta:
         model = Organization
-        fields = ("id", "slug", "name", "created_at", *POLICY, "retention_days")
+        fields = ("id", "slug", "name", "created_at", *POLICY, "retention_days", "redaction_patterns")
         read_only_fields = ("created_at",)
 
 

@@ -40,6 +40,7 @@ async def _addresses(developer: Api, portal: Installation, local: int) -> dict[s
         "stack": f"/stacks/{stack}/",
         "sessions": "/sessions/",
         "recordings": "/recordings/",
+        "search": "/search/?q=bash",
         "session": f"/sessions/{session['uid']}/",
         "settings": "/settings/",
         "password": "/accounts/password/change/",

@@ -76,7 +76,7 @@ def test_the_palette_finds_by_any_words_of_service_and_stack(acme: Tenant, globe
 def test_the_palette_gets_all_it_may_offer_at_once(acme: Tenant, globex: Tenant) -> None:
     answer = client_of(acme, Role.OWNER).get("/palette/").json()
     labels = [match["label"] for match in answer["matches"]]
-    assert labels == ["acme writer", "acme web", "acme worker", "Home", "Stacks", "Sessions", "Settings"]
+    assert labels == ["acme writer", "acme web", "acme worker", "Home", "Stacks", "Sessions", "Search", "Settings"]
     assert not answer["more"]
 
 

@@ -239,8 +239,9 @@ def ask(client: Client, method: str, url: str, body: dict[str, Any]) -> Any:
 
 
 def told(answer: Any) -> str:
+    """What an answer says, without its random tokens, which may spell anything."""
     content = b"".join(answer.streaming_content) if answer.streaming else answer.content
-    return str(content.decode(errors="replace"))
+    return re.sub(r'(csrfmiddlewaretoken" value|X-CSRFToken": ?|nonce)="?[^"]*"', "", content.decode(errors="replace"))
 
 
 BODIES: dict[str, dict[str, Any]] = {

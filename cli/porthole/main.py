@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from porthole import __version__
-from porthole.commands import places, playing, programs, sessions, signin, terminals
+from porthole.commands import places, playing, programs, searching, sessions, signin, terminals
 from porthole.failures import Exit, Failure
 
 BROKEN_PIPE = 141
@@ -46,7 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Shells into your team's containers: on Kubernetes and Docker, with permissions, limits and a full record.",
 )
-for group in (signin, places, terminals, programs, sessions, playing):
+for group in (signin, places, terminals, programs, sessions, searching, playing):
     group.add_to(app)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-BREAKABLE = ("name", "image", "you may", "namespace", "params")
+BREAKABLE = ("name", "image", "you may", "namespace", "params", "text")
 """Columns that may take several lines of a narrow terminal."""
 
 Rows = Sequence[Sequence[str]]

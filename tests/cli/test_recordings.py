@@ -9,6 +9,7 @@ import pytest
 from tests.cli.command import Command
 from tests.cli.conftest import Account
 from tests.cli.test_shell import UID
+from tests.integration.installation import Installation
 
 
 @pytest.fixture
@@ -50,6 +51,20 @@ def test_the_table_of_live_sessions_fits_80_columns(porthole: Command) -> None:
     assert re.search(r"\d\d:\d\d .*\d+s ", row)
     shell.types("exit\r")
     assert shell.ends() == 0
+
+
+def test_a_word_on_a_screen_is_found_with_its_second(
+    porthole: Command, installation: Installation, recorded: str
+) -> None:
+    task = "from audit.tasks import index_for_search; index_for_search()"
+    installation.run(["-c", f"import django; django.setup(); {task}"])
+    found = json.loads(porthole.says("search", "hello", "--session", recorded[-8:], "--json"))
+    assert {hit["session"] for hit in found} == {recorded}
+    (line,) = (line for line in porthole.says("search", f'"{recorded} hello"').splitlines() if recorded in line)
+    assert re.fullmatch(rf"{recorded}  +\d+\.\d  +developer  +{recorded} hello", line)
+    nothing = porthole.run("search", "such-a-line-there-is-not")
+    assert (nothing.code, nothing.out) == (0, "")
+    assert "within a minute" in nothing.err
 
 
 def test_a_recording_is_listed_and_played_by_its_id(porthole: Command, recorded: str) -> None:

@@ -76,6 +76,7 @@ def test_a_terminal_that_is_closed_means_what_a_closed_tab_means(porthole: Comma
     screen = porthole.starts("shell", "shell")
     screen.sees("[#$] ")
     (uid,) = set(developer.live()) - set(before)
+    screen.runs("echo ty''ped", "typed")
     screen.hangs_up()
     until(lambda: developer.session(uid)["state"] == "detached", "the session runs on")
     left = datetime.fromisoformat(str(developer.session(uid)["detach_expires_at"])) - datetime.now(UTC)

@@ -51,6 +51,11 @@ def test_no_end_is_for_services_that_allow_it() -> None:
 
 
 def test_a_closed_window_means_what_its_user_prefers() -> None:
-    assert window_closed(session(), auto_close=False) == Departure(Detachment.ASKED, 3600)
-    assert window_closed(session(), auto_close=True) == Departure(Detachment.CLOSED, CLOSE_GRACE)
-    assert window_closed(session(reconnect_grace=5), auto_close=True).ttl == 5
+    assert window_closed(session(), auto_close=False, typed=True) == Departure(Detachment.ASKED, 3600)
+    assert window_closed(session(), auto_close=True, typed=True) == Departure(Detachment.CLOSED, CLOSE_GRACE)
+    assert window_closed(session(reconnect_grace=5), auto_close=True, typed=True).ttl == 5
+
+
+def test_a_closed_window_in_which_nobody_typed_ends_its_shell_but_no_command_that_was_asked_for() -> None:
+    assert window_closed(session(), auto_close=False, typed=False) == Departure(Detachment.CLOSED, CLOSE_GRACE)
+    assert window_closed(session(command=["make"]), auto_close=False, typed=False).cause == Detachment.ASKED

@@ -19,7 +19,7 @@ from sessions_app.backends.base import (
     InvalidTarget,
     Selector,
 )
-from tests.sessions_app.backends.places import Place, new_uid
+from tests.sessions_app.backends.places import Place, new_uid, unique_sleep
 from tests.sessions_app.backends.terminal import Terminal, eventually
 
 HOSTILE = [
@@ -324,14 +324,14 @@ async def test_selectors_that_are_none_are_refused(remote_backend: Backend, remo
 
 
 async def test_cancelled_exec_leaves_no_stream(backend: Backend, place: Place) -> None:
-    container, uid = place.container("debian"), new_uid()
+    container, uid, command = place.container("debian"), new_uid(), unique_sleep()
     for delay in (0.0, 0.005, 0.02, 0.04):
         terminal = Terminal()
-        opening = asyncio.ensure_future(backend.exec(ExecRequest(uid, container, ["sleep", "1000"]), terminal))
+        opening = asyncio.ensure_future(backend.exec(ExecRequest(uid, container, command.split()), terminal))
         await asyncio.sleep(delay)
         opening.cancel()
         done = (await asyncio.gather(opening, return_exceptions=True))[0]
         if isinstance(done, ExecStream):
             await done.close()
     await backend.end_processes(uid, container, kill_protected=True)
-    await eventually(lambda: not place.runs(container, "sleep 1000"))
+    await eventually(lambda: not place.runs(container, command))

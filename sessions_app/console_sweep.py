@@ -19,7 +19,7 @@ from sessions_app.backends.consoles import Consoles, FoundConsole, Removal, name
 from sessions_app.consoles import SPARE
 from sessions_app.database import in_database
 from sessions_app.models import Session
-from sessions_app.providers import BackendPool, ProviderSpec, spec_of
+from sessions_app.providers import BackendPool, ProviderSpec, reason_of, spec_of
 from sessions_app.words import Kind
 
 logger = logging.getLogger(__name__)
@@ -89,12 +89,7 @@ def _places() -> list[_Place]:
 
 
 def _not_swept(provider: int, error: Exception) -> None:
-    logger.warning("provider %s could not be swept: %s", provider, _reason(error))
-
-
-def _reason(error: Exception) -> str:
-    """A timeout says nothing by itself."""
-    return str(error) or ("no answer" if isinstance(error, TimeoutError) else type(error).__name__)
+    logger.warning("provider %s could not be swept: %s", provider, reason_of(error))
 
 
 async def _sweep(pool: BackendPool, place: _Place, installation: str) -> int:
@@ -122,7 +117,7 @@ async def _remove(consoles: Consoles, place: _Place, lost: Iterable[FoundConsole
                 return await _remove_one(consoles, place, console)
             except Exception as error:  # noqa: BLE001 - nor one console the others; the next sweep tries again
                 said = "%s: its console could not be removed, or its removal noted: %s"
-                logger.warning(said, console.session_uid, _reason(error))
+                logger.warning(said, console.session_uid, reason_of(error))
                 return False
 
     return sum(await asyncio.gather(*(remove(console) for console in lost)))

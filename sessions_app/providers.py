@@ -37,6 +37,11 @@ def spec_of(provider: Provider) -> ProviderSpec:
     return ProviderSpec(provider.pk, provider.changed_at, provider.kind, provider.options, credentials)
 
 
+def reason_of(error: Exception) -> str:
+    """What a provider's failure is logged as: a timeout says nothing by itself."""
+    return str(error) or ("no answer" if isinstance(error, TimeoutError) else type(error).__name__)
+
+
 def selector_of(service: Service) -> Selector:
     """Which containers a service means."""
     return Selector(service.stack.namespace, service.selector_kind, service.selector, service.container_name)

@@ -10,7 +10,7 @@ from sessions_app.backends.base import BackendError
 from sessions_app.database import in_database
 from sessions_app.ending import end_processes
 from sessions_app.models import Session
-from sessions_app.providers import BackendPool, ProviderSpec, spec_of
+from sessions_app.providers import BackendPool, ProviderSpec, reason_of, spec_of
 from sessions_app.words import EndReason
 
 logger = logging.getLogger(__name__)
@@ -58,5 +58,5 @@ async def _finish(pool: BackendPool, spec: ProviderSpec, sessions: list[Session]
                     await in_database(actions.finish_cleanup, session=session, report=report)
                     count += 1
     except Exception as error:  # noqa: BLE001 - one tenant's provider holds up nobody else's
-        logger.warning("provider %s: sessions that ended still wait for it: %s", spec.pk, error or "no answer")
+        logger.warning("provider %s: sessions that ended still wait for it: %s", spec.pk, reason_of(error))
     return count

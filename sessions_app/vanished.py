@@ -11,7 +11,7 @@ from sessions_app.backends.base import Backend, BackendError, Container
 from sessions_app.database import in_database
 from sessions_app.ending import container_of
 from sessions_app.models import Session
-from sessions_app.providers import BackendPool, ProviderSpec, spec_of
+from sessions_app.providers import BackendPool, ProviderSpec, reason_of, spec_of
 from sessions_app.words import EndReason, State
 
 logger = logging.getLogger(__name__)
@@ -84,5 +84,5 @@ async def _stopped(pool: BackendPool, place: _Place) -> list[Session]:
             for container, sessions in place.sessions.items():
                 tasks.create_task(ask(backend, container, sessions))
     except Exception as error:  # noqa: BLE001 - one tenant's provider holds up nobody else's
-        logger.warning("provider %s could not be asked what still runs: %s", place.spec.pk, error or "no answer")
+        logger.warning("provider %s could not be asked what still runs: %s", place.spec.pk, reason_of(error))
     return found

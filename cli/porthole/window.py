@@ -10,6 +10,7 @@ from functools import partial
 from porthole.failures import Exit, Failure
 from porthole.link import Link, Outcome
 from porthole.portal import Portal
+from porthole.printing import clean
 from porthole.protocol import Frame
 from porthole.sanitize import Filter
 from porthole.tty import Terminal
@@ -76,7 +77,7 @@ class TerminalWindow:
         self._terminal.say(f"The connection is lost. Trying again in {seconds:.1f} s; Ctrl-C gives up.")
 
     def told(self, frame: Frame) -> None:
-        detail = printable(str(frame.get("detail") or ""))
+        detail = clean(frame.get("detail"))
         if detail and frame.get("type") == "state" and not self.begun:
             self._progressing = True
             self._terminal.progress(detail)
@@ -207,11 +208,6 @@ class TerminalWindow:
     def _go_on(self) -> None:
         self._terminal.make_raw()
         self.resized()
-
-
-def printable(text: str) -> str:
-    """A portal's sentence without anything that a terminal would obey."""
-    return "".join(character for character in text if character.isprintable())
 
 
 def stay(portal: Portal, uid: str, ticket: str, *, offset: int | None) -> Outcome:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sessions_app.backends.base import Backend, ProviderUnreachable
-from sessions_app.providers import BackendPool, ProviderSpec
+from sessions_app.providers import BackendPool, ProviderSpec, reason_of
 from tests.sessions_app.backends.relays import black_hole, closed_port
 
 
@@ -53,3 +53,16 @@ async def test_a_backend_about_to_be_used_is_not_closed_by_the_next_change() -> 
         assert second is not third
         await asyncio.gather(hanging, return_exceptions=True)
     await pool.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (TimeoutError(), "no answer"),
+        (TimeoutError("10 s are over"), "10 s are over"),
+        (ProviderUnreachable("It is away."), "It is away."),
+        (RuntimeError(), "RuntimeError"),
+    ],
+)
+def test_a_failure_is_logged_with_a_reason_also_where_it_has_no_words(error: Exception, told: str) -> None:
+    assert reason_of(error) == told
